@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* block: a disk and the partitions on it, from sysfs: where a range of the disk shows up as a device number. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "range.h"
+
+struct block_slice {
+	dev_t dev;
+	char name[64];			/* "pmem0" or "pmem0p1" */
+	struct range bytes;		/* the range, clipped, from the start of this block device */
+	uint64_t disk_offset_bytes;	/* of this device on the disk: 0 for the disk itself */
+};
+
+/*
+ * Every block device through which bytes [disk_bytes) of `disk` can be reached: the disk itself and the
+ * partitions that meet it. sysfs_block_fd: an open /sys/class/block (or a copy, in tests), stays the caller's.
+ * *ret is the caller's to free(). Number of slices, or -ENODEV.
+ */
+int block_slices(int sysfs_block_fd, const char *disk, struct range disk_bytes, struct block_slice **ret);

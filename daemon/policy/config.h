@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * config: hwpoisond.conf and its drop-ins, read by libinih.
+ *
+ * An unknown section or key, or a bad value, is a problem with file and line: it is reported through `on_problem`, the default
+ * (or earlier) value stays, and reading goes on. Settings of a later file win; rules keep file order, drop-ins
+ * after the main file in order of their names.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cleanup.h"
+#include "incident.h"
+
+struct rule {
+	char *name;
+	/* match; NULL: not asked */
+	char *path;		/* glob, ** crosses directories */
+	char *unit;		/* glob */
+	char *user;		/* name or number */
+	char *device;		/* "pmem0", "region0", "namespace0.0", glob */
+	char *exe;		/* glob */
+	char *cgroup;		/* glob, ** crosses */
+	char *mountpoint;	/* glob */
+	char *owner_kind;	/* "file-data", ... */
+	/* verdict */
+	enum verb holders;
+	enum verb openers;
+	int signal_number;	/* SIGUSR1 unless said */
+	uint64_t grace_usec;	/* 5 s unless said */
+	enum repair_wish repair;
+	bool pause_holders;	/* yes unless said */
+	char *hook;
+	char *file;		/* where it was read, with line, for explain */
+	unsigned line;
+};
+
+struct config {
+	bool dry_run;
+	bool feed_journal;
+	bool feed_socket;
+	char *feed_file;		/* NULL: off */
+	char *metrics_textfile;		/* NULL: off */
+	struct rule *rules;
+	size_t n_rules;
+	unsigned n_problems;
+};
+
+/* One sentence with "FILE:LINE: " in front. */
+typedef void (*config_problem)(const char *sentence, void *userdata);
+
+/*
+ * path must exist if `required`. Drop-ins: PATH.d/ *.conf. 0 (also with problems: see n_problems), or a negative errno:
+ * the file can't be read at all; *ret is set only when 0.
+ */
+int config_read(const char *path, bool required, config_problem on_problem, void *userdata,
+		struct config **ret);
+struct config *config_new(void);	/* the defaults */
+struct config *config_free(struct config *c);
+DEFINE_CLEANUP(struct config *, config_free);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nvdimm: what every NVDIMM bus says is poisoned, and when that changed.
+ *
+ * Wakes on POLLPRI of the badblocks file of every region and pmem block device, on `nfit/scrub` of every bus,
+ * and on udev events of subsystems nd, block and dax (hotplug): no timers. The answer to "what is bad?" is
+ * always read anew: the union of region lists, block device lists and, where a list was cut, ARS status records.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include <systemd/sd-event.h>
+
+#include "cleanup.h"
+#include "locate/address_map.h"
+#include "source/badblocks.h"
+
+struct nvdimm;
+
+struct nvdimm_callbacks {
+	void (*on_badblocks)(void *userdata);		/* some list changed: scan again */
+	void (*on_topology)(void *userdata);		/* a device came or went; the map was rebuilt or kept */
+	void (*on_scrub)(const char *bus, bool started, unsigned count, void *userdata);
+	void (*on_degraded)(const char *what, const char *reason, void *userdata);
+	void (*on_restored)(const char *what, void *userdata);
+};
+
+/* Starts also where there is no bus at all: 0, and nvdimm_n_buses() is 0. */
+int nvdimm_new(sd_event *event, const struct nvdimm_callbacks *callbacks, void *userdata,
+	       struct nvdimm **ret);
+struct nvdimm *nvdimm_free(struct nvdimm *nv);
+DEFINE_CLEANUP(struct nvdimm *, nvdimm_free);
+
+size_t nvdimm_n_buses(const struct nvdimm *nv);
+
+/* The current address map; it stays nvdimm's, and is replaced in on_topology. */
+const struct address_map *nvdimm_map(const struct nvdimm *nv);
+
+/*
+ * All poison now, as physical ranges, sorted and merged; `cut` if it is known to be incomplete. *ret_ars (may
+ * be NULL) are those that only ARS records showed. 0 or negative errno.
+ */
+int nvdimm_scan(struct nvdimm *nv, struct badblocks **ret, struct badblocks **ret_ars);
+
+/* Is any byte of this physical range bad, by any list? Reads anew; usable in a worker. 1, 0, negative. */
+int nvdimm_is_bad(const struct address_map *map, struct range phys);
+
+/* Only the sectors of `phys` that are bad now. Usable in a worker. */
+int nvdimm_bad_within(const struct address_map *map, struct range phys, struct badblocks **ret);

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * worker: see worker.h. This file is the daemon's end: start, listen, time out, reap.
+ *
+ * The end of a worker is its pidfd becoming readable, not the end of its socket: a child that was killed
+ * leaves us both, in any order, and what it said before counts either way. A worker that does
+ * not say farewell has crashed, whatever its exit status.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "worker.h"
+#include "worker-link.h"
+
+struct worker {
+	const struct worker_ops *ops;
+	void *userdata;
+	pid_t pid;
+	int pid_fd;
+	struct worker_link *link;
+	sd_event_source *readable, *ended, *late;
+	bool said_farewell;
+	int farewell;
+};
+
+static void close_all_but(int fd)
+{
+	if (fd > 3)
+		close_range(3, fd - 1, 0);
+	close_range(fd + 1, ~0U, 0);
+}
+
+static _Noreturn void child_main(const struct worker_ops *ops, int fd, void *job)
+{
+	_cleanup_(json_object_putp) struct json_object *farewell = NULL;
+	struct worker_link *link;
+	sigset_t none;
+	int r;
+
+	sigemptyset(&none);
+	for (int s = 1; s < SIGRTMIN; s++)
+		signal(s, SIG_DFL);
+	signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_NAME, ops->name);
+	close_all_but(fd);
+
+	link = worker_link_new(fd);
+	if (!link)
+		_exit(1);
+	r = ops->run(link, job);
+
+	farewell = json_object_new_object();
+	json_object_object_add(farewell, "farewell", json_object_new_int(r));
+	worker_link_send(link, farewell);
+	_exit(0);
+}
+
+static void on_line(struct worker *w, struct json_object *line)
+{
+	struct json_object *message;
+
+	if (json_object_object_get_ex(line, "farewell", &message)) {
+		w->said_farewell = true;
+		w->farewell = json_object_get_int(message);
+	} else if (json_object_object_get_ex(line, "ask", &message)) {
+		w->ops->on_message(w, message, true, w->userdata);
+	} else if (json_object_object_get_ex(line, "tell", &message)) {
+		w->ops->on_message(w, message, false, w->userdata);
+	}
+}
+
+/* Everything that the child has said so far. 0: more may come, 1: it closed its end. */
+static int drain(struct worker *w)
+{
+	for (;;) {
+		_cleanup_(json_object_putp) struct json_object *line = NULL;
+		int r = worker_link_receive(w->link, false, &line);
+
+		if (r == -EAGAIN)
+			return 0;
+		if (r < 0) {
+			if (r != -EPIPE)
+				log_warn(r, "Worker %s said what can't be understood, giving up on it",
+					 w->ops->name);
+			return 1;
+		}
+		on_line(w, line);
+	}
+}
+
+static void finish(struct worker *w, int r)
+{
+	w->readable = sd_event_source_disable_unref(w->readable);
+	w->ended = sd_event_source_disable_unref(w->ended);
+	w->late = sd_event_source_disable_unref(w->late);
+	w->ops->on_done(w, r, w->userdata);	/* may free w */
+}
+
+static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct worker *w = userdata;
+
+	if (drain(w) > 0)
+		w->readable = sd_event_source_disable_unref(w->readable);
+	return 0;
+}
+
+static int on_ended(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct worker *w = userdata;
+
+	drain(w);
+	waitpid(w->pid, NULL, WNOHANG);
+	w->pid = 0;
+	finish(w, w->said_farewell ? w->farewell : -ECHILD);
+	return 0;
+}
+
+static int on_late(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct worker *w = userdata;
+
+	drain(w);
+	kill(w->pid, SIGKILL);
+	finish(w, -ETIME);
+	return 0;
+}
+
+static int watch(struct worker *w, sd_event *event)
+{
+	int r;
+
+	r = sd_event_add_io(event, &w->readable, worker_link_fd(w->link), EPOLLIN, on_readable, w);
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(event, &w->ended, w->pid_fd, EPOLLIN, on_ended, w);
+	if (r < 0)
+		return r;
+	/* What it said must be heard before its end is. */
+	r = sd_event_source_set_priority(w->ended, SD_EVENT_PRIORITY_NORMAL + 1);
+	if (r < 0 || !w->ops->timeout_usec)
+		return r;
+	return sd_event_add_time_relative(event, &w->late, CLOCK_MONOTONIC, w->ops->timeout_usec,
+					  0, on_late, w);
+}
+
+int worker_start(sd_event *event, const struct worker_ops *ops, void *job, void *userdata,
+		 struct worker **ret)
+{
+	_cleanup_(worker_freep) struct worker *w = NULL;
+	_cleanup_(closep) int ours = -1, theirs = -1;
+	int pair[2], r;
+
+	assert(ops->run && ops->on_message && ops->on_done);
+
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	*w = (struct worker){ .ops = ops, .userdata = userdata, .pid_fd = -1 };
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	ours = pair[0];
+	theirs = pair[1];
+
+	fflush(NULL);
+	w->pid = fork();
+	if (w->pid < 0)
+		return -errno;
+	if (w->pid == 0)
+		child_main(ops, theirs, job);
+
+	w->link = worker_link_new(ours);
+	if (!w->link)
+		return -ENOMEM;
+	TAKE_FD(ours);
+	w->pid_fd = syscall(SYS_pidfd_open, w->pid, 0);
+	if (w->pid_fd < 0)
+		return -errno;
+	r = watch(w, event);
+	if (r < 0)
+		return r;
+
+	*ret = TAKE(w);
+	return 0;
+}
+
+int worker_reply(struct worker *w, struct json_object *reply)
+{
+	return worker_link_send(w->link, reply);
+}
+
+struct worker *worker_free(struct worker *w)
+{
+	if (!w)
+		return NULL;
+	sd_event_source_disable_unref(w->readable);
+	sd_event_source_disable_unref(w->ended);
+	sd_event_source_disable_unref(w->late);
+	if (w->pid > 0) {
+		kill(w->pid, SIGKILL);
+		/* One that is stuck in the kernel stays a zombie until we end: waiting would block us. */
+		waitpid(w->pid, NULL, WNOHANG);
+	}
+	if (w->pid_fd >= 0)
+		close(w->pid_fd);
+	worker_link_free(w->link);
+	free(w);
+	return NULL;
+}
