@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * fsmap: what a filesystem keeps in a range of its block device.
+ *
+ *   FS_IOC_GETFSMAP -> [fsmap] -> owners, repair
+ *
+ * In:   an fd on the filesystem and a range of bytes of its block device.
+ * Out:  pieces that account for every byte of it.
+ *
+ * GETFSMAP never refuses: without privilege, or without a reverse map, it says "unknown" where it
+ * would name an inode, and some kernels leave out records that began before the question. Both look
+ * like an answer, and "nobody owns this" is what repair acts on. So fsmap_open() first asks about
+ * the journal, whose place and owner we know, and learns from that how to ask, and what silence
+ * means.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <linux/magic.h>
+#include <xfs/xfs.h>
+
+#include "owners/fsmap.h"
+
+#define BATCH 512u
+
+/* Whose the first block and the journal are, in XFS. */
+#define OWNER_CODE_FS  FMR_OWNER('X', 1)
+#define OWNER_CODE_LOG FMR_OWNER('X', 2)
+
+struct question {
+	struct fsmap_head head;
+	struct fsmap records[BATCH];
+};
+
+typedef int (*record_function)(const struct fsmap *record, void *userdata);
+
+static void first_question(struct question *q, dev_t dev, uint64_t low, uint64_t high)
+{
+	memset(&q->head, 0, sizeof(q->head));
+	q->head.fmh_count = BATCH;
+	/* With a device of 0 the kernel ignores the bounds and returns the whole filesystem. */
+	q->head.fmh_keys[0].fmr_device = (uint32_t)dev;
+	q->head.fmh_keys[0].fmr_physical = low;
+	q->head.fmh_keys[1].fmr_device = (uint32_t)dev;
+	q->head.fmh_keys[1].fmr_physical = high;
+	q->head.fmh_keys[1].fmr_owner = UINT64_MAX;
+	q->head.fmh_keys[1].fmr_offset = UINT64_MAX;
+	q->head.fmh_keys[1].fmr_flags = UINT32_MAX;
+}
+
+/* Every record between two bytes (both included), in the kernel's batches. */
+static int for_each_record(int fs_fd, dev_t dev, uint64_t low, uint64_t high, record_function f,
+			   void *userdata)
+{
+	_cleanup_(freep) struct question *q = malloc(sizeof(*q));
+	int r;
+
+	if (!q)
+		return -ENOMEM;
+	for (first_question(q, dev, low, high);; fsmap_advance(&q->head)) {
+		if (ioctl(fs_fd, FS_IOC_GETFSMAP, q) < 0)
+			return errno == ENOTTY ? -EOPNOTSUPP : -errno;
+		if (q->head.fmh_entries > BATCH || !(q->head.fmh_oflags & FMH_OF_DEV_T))
+			return -EOPNOTSUPP;
+		for (uint32_t i = 0; i < q->head.fmh_entries; i++) {
+			if (q->records[i].fmr_device != (uint32_t)dev)
+				continue;
+			r = f(&q->records[i], userdata);
+			if (r)
+				return r;
+		}
+		if (!q->head.fmh_entries ||
+		    q->records[q->head.fmh_entries - 1].fmr_flags & FMR_OF_LAST)
+			return 0;
+	}
+}
+
+static int keep_record(const struct fsmap *record, void *userdata)
+{
+	*(struct fsmap *)userdata = *record;
+	return 1;
+}
+
+/* XFS numbers blocks by group: the high bits are the group, and groups need not fill them. */
+static uint64_t fsblock_to_bytes(const struct xfs_fsop_geom *geometry, uint64_t fsblock)
+{
+	unsigned shift = 0;
+
+	while ((UINT64_C(1) << shift) < geometry->agblocks)
+		shift++;
+	return ((fsblock >> shift) * geometry->agblocks +
+		(fsblock & ((UINT64_C(1) << shift) - 1))) *
+	       geometry->blocksize;
+}
+
+/*
+ * The second block of an internal log belongs to a record that began one block earlier. An old
+ * kernel does not find it; then, and with an external log, the very first block of the device tells
+ * about the reverse map.
+ */
+static int learn_xfs(struct fsmap_view *view)
+{
+	struct xfs_fsop_geom geometry;
+	struct fsmap record = {};
+	uint64_t second;
+	int r;
+
+	if (ioctl(view->fs_fd, XFS_IOC_FSGEOMETRY, &geometry) < 0)
+		return -errno;
+	if (!geometry.blocksize || !geometry.agblocks)
+		return -EOPNOTSUPP;
+	view->size_bytes = geometry.datablocks * geometry.blocksize;
+	view->group_bytes = (uint64_t)geometry.agblocks * geometry.blocksize;
+	view->finds_starts_only = true;
+
+	if (geometry.logstart && geometry.logblocks > 1) {
+		second = fsblock_to_bytes(&geometry, geometry.logstart) + geometry.blocksize;
+		r = for_each_record(view->fs_fd, view->dev, second, second, keep_record, &record);
+		if (r < 0)
+			return r;
+		view->finds_starts_only = r == 0;
+		view->names_owners = r > 0 && record.fmr_owner == OWNER_CODE_LOG;
+	}
+	if (view->finds_starts_only) {
+		r = for_each_record(view->fs_fd, view->dev, 0, 0, keep_record, &record);
+		if (r < 0)
+			return r;
+		view->names_owners = r > 0 && record.fmr_owner == OWNER_CODE_FS;
+	}
+	return 0;
+}
+
+int fsmap_open(int fs_fd, struct fsmap_view *ret)
+{
+	struct fsmap_view view = { .fs_fd = fs_fd };
+	struct statfs fs;
+	struct stat st;
+	int r = 0;
+
+	if (fstatfs(fs_fd, &fs) < 0 || fstat(fs_fd, &st) < 0)
+		return -errno;
+	view.dev = st.st_dev;
+
+	if (fs.f_type == XFS_SUPER_MAGIC) {
+		strcpy(view.filesystem, "xfs");
+		r = learn_xfs(&view);
+	} else if (fs.f_type == EXT4_SUPER_MAGIC) { /* of ext2 and ext3 as well */
+		strcpy(view.filesystem, "ext4");
+	} else {
+		r = -EOPNOTSUPP;
+	}
+	if (r < 0)
+		return r;
+	*ret = view;
+	return 0;
+}
+
+struct asking {
+	const struct fsmap_view *view;
+	struct range dev_bytes;
+	struct fsmap_answer *answer;
+};
+
+static int take_record(const struct fsmap *record, void *userdata)
+{
+	struct asking *a = userdata;
+	int r;
+
+	r = fsmap_answer_add(a->answer, a->view, record, a->dev_bytes);
+	if (r < 0)
+		return r;
+	return a->answer->truncated; /* then more of them would not be kept either */
+}
+
+int fsmap_ask(const struct fsmap_view *view, struct range dev_bytes, struct fsmap_answer *ret)
+{
+	_cleanup_(fsmap_answer_done) struct fsmap_answer answer = {};
+	struct asking asking = { view, dev_bytes, &answer };
+	uint64_t low = dev_bytes.start_bytes;
+	int r;
+
+	*ret = (struct fsmap_answer){};
+	if (!range_valid(dev_bytes))
+		return -EINVAL;
+	if (view->finds_starts_only && view->group_bytes)
+		low -= low % view->group_bytes;
+
+	if (!view->size_bytes || dev_bytes.start_bytes < view->size_bytes) {
+		r = for_each_record(view->fs_fd, view->dev, low, range_end(dev_bytes) - 1,
+				    take_record, &asking);
+		if (r < 0)
+			return r;
+	}
+	r = fsmap_answer_finish(&answer, view, dev_bytes);
+	if (r < 0)
+		return r;
+	*ret = answer;
+	answer = (struct fsmap_answer){};
+	return 0;
+}

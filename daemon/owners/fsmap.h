@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fsmap: what a filesystem keeps in a range of its block device (FS_IOC_GETFSMAP).
+ *
+ * The kernel's answer is made of whole records that only overlap the question. Ours is made of
+ * pieces: clipped to the question, one for each owner of each byte, cut where sharing begins or
+ * ends, and together they account for every byte.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <linux/fsmap.h>
+
+#include "incident.h"
+#include "range.h"
+
+/* More pieces than this for one question are counted as "not complete" and left out. */
+#define FSMAP_MAX_PIECES 4096u
+
+/* One mounted filesystem, and how far its answers can be trusted. */
+struct fsmap_view {
+	int fs_fd;			/* the caller's */
+	dev_t dev;
+	char filesystem[16];		/* "xfs", "ext4" or "" */
+	uint64_t size_bytes;		/* 0: not known */
+	uint64_t group_bytes;		/* records never cross a multiple of this; 0: not known */
+	bool names_owners;		/* there is a reverse map, and we are privileged enough to see it */
+	bool finds_starts_only;		/* an old kernel: records that begin before the question are left out */
+};
+
+struct fsmap_piece {
+	enum owner_kind kind;
+	struct range bytes;		/* of the block device */
+	uint64_t inode;			/* 0 without one */
+	uint64_t file_offset_bytes;
+	bool unwritten;
+	bool shared;			/* with another piece of the same answer */
+	bool staging;			/* copied for a write that has not been taken over by its file yet */
+	bool beyond;			/* past the end of the filesystem */
+};
+
+struct fsmap_answer {
+	struct fsmap_piece *pieces;	/* by start, then inode and file offset */
+	size_t n;
+	bool truncated;			/* there were more than FSMAP_MAX_PIECES */
+};
+
+/*
+ * fs_fd stays the caller's and must outlive the view. 0; -EOPNOTSUPP: a filesystem that keeps no
+ * such map.
+ */
+int fsmap_open(int fs_fd, struct fsmap_view *ret);
+
+/* 0 or negative errno; *ret is empty after a failure. */
+int fsmap_ask(const struct fsmap_view *view, struct range dev_bytes, struct fsmap_answer *ret);
+void fsmap_answer_done(struct fsmap_answer *answer);
+
+/*
+ * The parts that need no kernel, for fsmap_ask and for tests. _add clips one record and appends
+ * what is left of it: 0, -ENOMEM. _finish accounts for the bytes that no record covers, finds out
+ * what is shared, and sorts.
+ */
+int fsmap_answer_add(struct fsmap_answer *answer, const struct fsmap_view *view,
+		     const struct fsmap *record, struct range dev_bytes);
+int fsmap_answer_finish(struct fsmap_answer *answer, const struct fsmap_view *view,
+			struct range dev_bytes);

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * mounts: where a block device's filesystem can be reached.
+ *
+ *   mountinfo of each mount namespace -> [mounts] -> owners
+ *
+ * In:   /proc. Our own table comes first, then that of one process for each other mount namespace,
+ *       lowest pid first, so that the host's (pid 1) beats a container's.
+ * Out:  the mounts that have a block device below, best first.
+ *
+ * A namespace without any process (held by a bind mount alone) is not seen. Paths of another
+ * namespace lead through /proc/PID/root and are gone with that process: they are opened and
+ * checked, never believed.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "owners/mountinfo.h"
+#include "owners/mounts.h"
+
+/* "mnt:[4026531841]" of the namespaces that were read already */
+struct seen {
+	char (*links)[64];
+	size_t n;
+};
+
+static void seen_done(struct seen *seen)
+{
+	free(seen->links);
+}
+
+static int seen_add(struct seen *seen, const char *link)
+{
+	char(*grown)[64];
+
+	for (size_t i = 0; i < seen->n; i++)
+		if (!strcmp(seen->links[i], link))
+			return 0;
+	grown = reallocarray(seen->links, seen->n + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	seen->links = grown;
+	snprintf(grown[seen->n++], sizeof(*grown), "%s", link);
+	return 1;
+}
+
+static int namespace_of(int pid_fd, char ret[static 64])
+{
+	ssize_t n = readlinkat(pid_fd, "ns/mnt", ret, 63);
+
+	if (n < 0)
+		return -errno;
+	ret[n] = '\0';
+	return 0;
+}
+
+/*
+ * Filesystems that can span disks have a made-up device number; their source names one disk. It is
+ * a hint of whoever mounted it, good enough to keep us from calling that disk unused.
+ */
+static dev_t disk_of(const struct mountinfo_line *line)
+{
+	struct stat st;
+
+	if (major(line->dev) || strncmp(line->source, "/dev/", 5))
+		return 0;
+	if (stat(line->source, &st) < 0 || !S_ISBLK(st.st_mode))
+		return 0;
+	return st.st_rdev;
+}
+
+static void mount_done(struct mount *m)
+{
+	free(m->filesystem);
+	free(m->root);
+	free(m->mountpoint);
+}
+
+static int append_mount(struct mounts *to, const struct mountinfo *table, size_t i, pid_t via_pid)
+{
+	const struct mountinfo_line *line = &table->lines[i];
+	struct mount m = { .dev = line->dev, .disk = disk_of(line), .via_pid = via_pid };
+	struct mount *grown;
+
+	if (!major(m.dev) && !m.disk)
+		return 0;
+	grown = reallocarray(to->all, to->n + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	to->all = grown;
+
+	m.read_only = line->read_only;
+	m.covered = mountinfo_covered(table, i);
+	m.filesystem = strdup(line->filesystem);
+	m.root = strdup(line->root);
+	m.mountpoint = strdup(line->mountpoint);
+	if (!m.filesystem || !m.root || !m.mountpoint) {
+		mount_done(&m);
+		return -ENOMEM;
+	}
+	to->all[to->n++] = m;
+	return 0;
+}
+
+/* The table of one process. Only memory is a reason to give up: processes come and go. */
+static int add_process(int proc_fd, const char *name, pid_t via_pid, struct seen *seen,
+		       struct mounts *to)
+{
+	_cleanup_(mountinfo_freep) struct mountinfo *table = NULL;
+	_cleanup_(closep) int pid_fd = openat(proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char link[64];
+	int r;
+
+	if (pid_fd < 0 || namespace_of(pid_fd, link) < 0)
+		return 0;
+	r = seen_add(seen, link);
+	if (r <= 0)
+		return r;
+
+	r = mountinfo_read(pid_fd, &table);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	for (size_t i = 0; i < table->n; i++) {
+		r = append_mount(to, table, i, via_pid);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+	pid_t left = *(const pid_t *)a, right = *(const pid_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+static int list_pids(int proc_fd, pid_t **ret, size_t *ret_n)
+{
+	_cleanup_(closedirp) DIR *dir = NULL;
+	_cleanup_(freep) pid_t *pids = NULL;
+	_cleanup_(closep) int fd = openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	size_t n = 0;
+
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (!dir)
+		return -errno;
+	fd = -1;
+
+	for (struct dirent *e; (e = readdir(dir));) {
+		pid_t *grown;
+
+		if (e->d_name[0] < '1' || e->d_name[0] > '9')
+			continue;
+		if (!(n & (n - 1))) {
+			grown = reallocarray(pids, n ? 2 * n : 1, sizeof(*grown));
+			if (!grown)
+				return -ENOMEM;
+			pids = grown;
+		}
+		pids[n++] = atoi(e->d_name);
+	}
+	if (n)
+		qsort(pids, n, sizeof(*pids), compare_pids);
+	*ret = TAKE(pids);
+	*ret_n = n;
+	return 0;
+}
+
+int mounts_read(int proc_fd, struct mounts **ret)
+{
+	_cleanup_(mounts_freep) struct mounts *m = calloc(1, sizeof(*m));
+	_cleanup_(seen_done) struct seen seen = {};
+	_cleanup_(freep) pid_t *pids = NULL;
+	size_t n_pids = 0;
+	int r;
+
+	if (!m)
+		return -ENOMEM;
+	r = add_process(proc_fd, "self", 0, &seen, m);
+	if (r < 0)
+		return r;
+	r = list_pids(proc_fd, &pids, &n_pids);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n_pids; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%d", (int)pids[i]);
+		r = add_process(proc_fd, name, pids[i], &seen, m);
+		if (r < 0)
+			return r;
+	}
+	*ret = TAKE(m);
+	return 0;
+}
+
+struct mounts *mounts_free(struct mounts *m)
+{
+	if (!m)
+		return NULL;
+	for (size_t i = 0; i < m->n; i++)
+		mount_done(&m->all[i]);
+	free(m->all);
+	free(m);
+	return NULL;
+}
+
+static bool is_of(const struct mount *m, dev_t dev)
+{
+	return m->dev == dev || (m->disk && m->disk == dev);
+}
+
+static unsigned weight(const struct mount *m)
+{
+	return !m->covered << 3 | !strcmp(m->root, "/") << 2 | !m->via_pid << 1 | !m->read_only;
+}
+
+/* Of equals the first, which is the lowest pid's. */
+const struct mount *mounts_best(const struct mounts *m, dev_t dev)
+{
+	const struct mount *best = NULL;
+
+	for (size_t i = 0; i < m->n; i++)
+		if (is_of(&m->all[i], dev) && (!best || weight(&m->all[i]) > weight(best)))
+			best = &m->all[i];
+	return best;
+}
+
+/* "/proc/PID/root" crosses into the namespace; its own symlink is followed, the rest cannot leave
+ * it. */
+static int open_namespace_root(int proc_fd, pid_t via_pid)
+{
+	char name[32];
+	int fd;
+
+	if (!via_pid)
+		fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	else {
+		snprintf(name, sizeof(name), "%d/root", (int)via_pid);
+		fd = openat(proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+int mount_open(int proc_fd, const struct mount *mount)
+{
+	_cleanup_(closep) int root_fd = open_namespace_root(proc_fd, mount->via_pid);
+	_cleanup_(closep) int fd = -1;
+	const char *below = mount->mountpoint + 1;
+	struct stat st;
+
+	if (root_fd < 0)
+		return root_fd;
+	/* A mounted file is as good for ioctls; what is neither could do things when it is opened.
+	 */
+	if (fstatat(root_fd, *below ? below : ".", &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+		return -ESTALE;
+	fd = openat(root_fd, *below ? below : ".",
+		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	/* Where numbers are made up per subvolume, nothing can be compared. */
+	if (major(mount->dev) && st.st_dev != mount->dev)
+		return -ESTALE;
+	return TAKE_FD(fd);
+}
+
+int mounts_open(int proc_fd, const struct mounts *m, dev_t dev, const struct mount **ret)
+{
+	int result = -ENODEV;
+
+	for (unsigned below = 16; below > 0; below--) {
+		for (size_t i = 0; i < m->n; i++) {
+			int fd;
+
+			if (!is_of(&m->all[i], dev) || weight(&m->all[i]) != below - 1)
+				continue;
+			fd = mount_open(proc_fd, &m->all[i]);
+			if (fd >= 0) {
+				*ret = &m->all[i];
+				return fd;
+			}
+			result = -ESTALE;
+		}
+	}
+	return result;
+}
+
+static int name_below(const struct mount *mount, const char *fs_path, char **ret)
+{
+	const char *top = strcmp(mount->mountpoint, "/") ? mount->mountpoint : "";
+	const char *rest = strcmp(mount->root, "/") ? fs_path + strlen(mount->root) : fs_path;
+	int n;
+
+	if (!strcmp(rest, "/"))
+		rest = "";
+	n = asprintf(ret, "%s%s", top, *rest || *top ? rest : "/");
+	return n < 0 ? -ENOMEM : 0;
+}
+
+int mounts_name(const struct mounts *m, const struct mount *mount, const char *fs_path,
+		const struct mount **ret_mount, char **ret)
+{
+	const struct mount *by = path_is_below(fs_path, mount->root) ? mount : NULL;
+
+	for (size_t i = 0; !by && i < m->n; i++)
+		if (m->all[i].dev == mount->dev && m->all[i].via_pid == mount->via_pid &&
+		    !m->all[i].covered && path_is_below(fs_path, m->all[i].root))
+			by = &m->all[i];
+	if (!by)
+		return -ENOENT;
+	*ret_mount = by;
+	return name_below(by, fs_path, ret);
+}
