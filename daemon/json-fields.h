@@ -3,9 +3,9 @@
  * json-fields: read and write the members of one JSON object, strictly.
  *
  * The first failure stays in `r` and every later call does nothing, so that a long run of members
- * reads like a table and is checked once at its end. Writing: absent rather than null, a NULL string
- * or object leaves no member. Reading: an absent member leaves *ret as it was, one of the wrong type
- * or out of range is -EBADMSG.
+ * reads like a table and is checked once at its end. Writing: absent rather than null, a NULL
+ * string or object leaves no member. Reading: an absent member leaves *ret as it was, one of the
+ * wrong type or out of range is -EBADMSG.
  *
  * Names from outside need not be UTF-8, and JSON has to be. Each bad byte becomes U+FFFD, and the
  * original bytes go beside it in hex ("exe" and "exe_hex"), from which reading takes them back.

@@ -5,8 +5,9 @@
  * Every call that writes is durable when it returns 0 (WAL, synchronous=FULL). Only the daemon opens
  * it for writing; workers ask the daemon. One thread.
  *
- * A ledger that can't be used (disk full, damaged, not ours) makes the calls fail with a negative errno
- * (-ENOSPC, -EUCLEAN, -EIO, ...): then no irreversible step may be taken, and alerts go on without it.
+ * A ledger that can't be used (disk full, damaged, not ours) makes the calls fail with a negative
+ * errno (-ENOSPC, -EUCLEAN, -EIO, ...): then no irreversible step may be taken, and alerts go on
+ * without it. A failed call changed nothing, and the next may work: a full disk gets room again.
  */
 #pragma once
 
@@ -21,22 +22,29 @@ struct ledger;
 
 /*
  * Open or create DIR/ledger.sqlite. A file that is no ledger, or is damaged, is renamed to
- * ledger.sqlite.damaged-N beside it and a new one is begun: then 1 is returned, and *ret_set_aside (if not
- * NULL) is that name, the caller's to free. 0: opened as it was. Negative: none, *ret untouched.
+ * ledger.sqlite.damaged-N beside it and a new one is begun: then 1 is returned, and *ret_set_aside
+ * (if not NULL) is that name, the caller's to free. 0: opened as it was. Negative: none, *ret
+ * untouched; -EPROTONOSUPPORT: a newer hwpoisond wrote it, and it stays where it is.
  */
 int ledger_open(const char *dir, struct ledger **ret, char **ret_set_aside);
 struct ledger *ledger_free(struct ledger *l);	/* NULL is fine; returns NULL */
 DEFINE_CLEANUP(struct ledger *, ledger_free);
 
-/* The next event's sequence number, 1 first; never given twice, also across restarts. */
+/*
+ * The next event's sequence number, 1 first; never given twice, also across restarts. A crash may
+ * skip some. Negative: *ret_seq is a new number all the same, but a crash could give it again.
+ */
 int ledger_next_seq(struct ledger *l, uint64_t *ret_seq);
 
 /* Insert (number 0: it gets the next one, never used before) or update. */
 int ledger_put_incident(struct ledger *l, struct incident *in);
 int ledger_get_incident(struct ledger *l, uint64_t number, struct incident **ret);	/* -ENOENT */
 
-/* Call `each` for every incident in order of number, open ones only unless all. `each` takes the
- * incident; a negative return ends the walk and is returned. */
+/*
+ * Call `each` for every incident in order of number, open ones only unless all. `each` takes the
+ * incident, and may write to the ledger; a negative return ends the walk and is returned. -EUCLEAN:
+ * some could not be read, and all others were walked.
+ */
 typedef int (*ledger_each_incident)(struct incident *in, void *userdata);
 int ledger_incidents(struct ledger *l, bool all, ledger_each_incident each, void *userdata);
 
@@ -46,12 +54,19 @@ int ledger_incidents(struct ledger *l, bool all, ledger_each_incident each, void
  */
 int ledger_intent(struct ledger *l, uint64_t incident, const char *step, struct json_object *detail,
 		  int64_t *ret_intent);
+/* -ENOENT: there is no such intent, or it has its outcome. */
 int ledger_outcome(struct ledger *l, int64_t intent, int result, struct json_object *detail);
 
-/* Intents without an outcome, oldest first. Strings and detail are borrowed. */
+/* Intents without an outcome, oldest first. Strings and detail are borrowed; `each` may write. */
 typedef int (*ledger_each_intent)(int64_t intent, uint64_t incident, const char *step,
 				  struct json_object *detail, void *userdata);
 int ledger_unfinished(struct ledger *l, ledger_each_intent each, void *userdata);
+
+/*
+ * All intents of one incident, oldest first, as [{"intent":12,"step":"swap","detail":{...},"finished":true,
+ * "result":0,"outcome":{...}}]; result and outcome only where finished. A new reference.
+ */
+int ledger_steps(struct ledger *l, uint64_t incident, struct json_object **ret);
 
 /* What was saved of a page, before anything that changes an owner. bad_sectors: bit n is set where
  * the n-th 512-byte sector was lost (and is zeros in data). */
@@ -61,10 +76,11 @@ struct salvaged_page {
 	uint32_t bad_sectors;
 	uint8_t data[PAGE_BYTES];
 };
+/* Replaces what was saved of this page before. */
 int ledger_put_salvage(struct ledger *l, uint64_t incident, const struct salvaged_page *page);
 int ledger_get_salvage(struct ledger *l, uint64_t incident, uint64_t phys_start,
 		       struct salvaged_page *ret);		/* -ENOENT */
 int ledger_drop_salvage(struct ledger *l, uint64_t incident);	/* the repair is over */
 
-/* File bytes that are lost for good; kept after the incident. */
+/* File bytes that are lost for good; kept after the incident. The same loss again counts once. */
 int ledger_add_loss(struct ledger *l, uint64_t incident, const struct loss *loss);

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * ledger-incident: incidents, whole, as the JSON that everybody else sees too.
+ *
+ *   flow -> [ledger-incident] -> database
+ *
+ * In:   an incident after each step.
+ * Out:  the same at the next start.
+ *
+ * A walk reads one row, ends its statement, and only then calls back: whoever walks may write, and
+ * a hundred thousand incidents need the memory of one.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "ledger/database.h"
+#include "ledger/ledger-internal.h"
+
+const char *ledger_json_text(struct json_object *json)
+{
+	return json ? json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN |
+								   JSON_C_TO_STRING_NOSLASHESCAPE)
+		    : NULL;
+}
+
+int ledger_column_json(sqlite3_stmt *s, int column, struct json_object **ret)
+{
+	const char *text = (const char *)sqlite3_column_text(s, column);
+
+	*ret = NULL;
+	if (!text)
+		return sqlite3_column_type(s, column) == SQLITE_NULL ? 0 : -ENOMEM;
+	*ret = json_tokener_parse(text);
+	return *ret ? 0 : -EUCLEAN;
+}
+
+/* One more than any that was ever used. There is one writer, so nobody comes in between. */
+static int next_number(struct ledger *l, uint64_t *ret)
+{
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+	int r;
+
+	r = database_prepare(l->db, &s, "SELECT seq FROM sqlite_sequence WHERE name = 'incident'",
+			     "");
+	if (r < 0)
+		return r;
+	r = statement_step(s);
+	if (r < 0)
+		return r;
+	*ret = r > 0 ? (uint64_t)sqlite3_column_int64(s, 0) + 1 : 1;
+	return 0;
+}
+
+static int write_incident(struct ledger *l, const struct incident *in)
+{
+	_cleanup_(json_object_putp) struct json_object *json = incident_to_json(in);
+	const char *text = ledger_json_text(json);
+	int r;
+
+	if (!text)
+		return -ENOMEM;
+	r = database_run(l->db,
+			 "INSERT INTO incident (number, open, json) VALUES (?, ?, ?)"
+			 " ON CONFLICT (number) DO UPDATE SET open = excluded.open,"
+			 " json = excluded.json",
+			 "iis", (int64_t)in->number, (int64_t)incident_is_open(in), text);
+	return r < 0 ? r : 0;
+}
+
+int ledger_put_incident(struct ledger *l, struct incident *in)
+{
+	bool new = in->number == 0;
+	int r;
+
+	if (new) {
+		r = next_number(l, &in->number);
+		if (r < 0)
+			return r;
+	}
+	r = write_incident(l, in);
+	if (r < 0 && new)
+		in->number = 0;
+	return r;
+}
+
+static int read_incident(sqlite3_stmt *s, struct incident **ret)
+{
+	_cleanup_(json_object_putp) struct json_object *json = NULL;
+	int r;
+
+	r = ledger_column_json(s, 1, &json);
+	if (r < 0)
+		return r;
+	r = incident_from_json(json, ret);
+	if (r < 0)
+		return r == -EBADMSG ? -EUCLEAN : r;
+	(*ret)->number = (uint64_t)sqlite3_column_int64(s, 0);
+	return 0;
+}
+
+int ledger_get_incident(struct ledger *l, uint64_t number, struct incident **ret)
+{
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+	int r;
+
+	r = database_prepare(l->db, &s, "SELECT number, json FROM incident WHERE number = ?", "i",
+			     (int64_t)number);
+	if (r < 0)
+		return r;
+	r = statement_step(s);
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	return read_incident(s, ret);
+}
+
+/* The first one after *number, which becomes its. 1; 0: there is none; -EUCLEAN: it can't be read.
+ */
+static int next_incident(struct ledger *l, bool all, int64_t *number, struct incident **ret)
+{
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+	int r;
+
+	r = database_prepare(l->db, &s,
+			     all ? "SELECT number, json FROM incident WHERE number > ?"
+				   " ORDER BY number LIMIT 1"
+				 : "SELECT number, json FROM incident WHERE number > ? AND open"
+				   " ORDER BY number LIMIT 1",
+			     "i", *number);
+	if (r < 0)
+		return r;
+	r = statement_step(s);
+	if (r <= 0)
+		return r;
+
+	*number = sqlite3_column_int64(s, 0);
+	r = read_incident(s, ret);
+	return r < 0 ? r : 1;
+}
+
+int ledger_incidents(struct ledger *l, bool all, ledger_each_incident each, void *userdata)
+{
+	int64_t number = 0;
+	int unreadable = 0, r;
+
+	for (;;) {
+		int64_t before = number;
+		struct incident *in = NULL;
+
+		r = next_incident(l, all, &number, &in);
+		if (r == 0)
+			return unreadable;
+		/* A row that can't be read must not hide those after it. */
+		if (r == -EUCLEAN && number > before) {
+			unreadable = r;
+			continue;
+		}
+		if (r < 0)
+			return r;
+		r = each(in, userdata);
+		if (r < 0)
+			return r;
+	}
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * ledger-salvage: bytes that were saved, and bytes that were not.
+ *
+ *   repair -> flow -> [ledger-salvage] -> database
+ *
+ * In:   a page's good sectors, before anything that changes an owner; each run of file bytes that
+ *       became zeros.
+ * Out:  the page again, after a crash, until the repair is over. Losses stay for good.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "json-fields.h"
+#include "ledger/database.h"
+#include "ledger/ledger-internal.h"
+
+int ledger_put_salvage(struct ledger *l, uint64_t incident, const struct salvaged_page *page)
+{
+	int r;
+
+	assert(page->length_bytes && page->length_bytes <= sizeof(page->data));
+
+	r = database_run(l->db,
+			 "REPLACE INTO salvage (incident, phys_start, bad_sectors, data)"
+			 " VALUES (?, ?, ?, ?)",
+			 "iiib", (int64_t)incident, (int64_t)page->phys_start,
+			 (int64_t)page->bad_sectors, page->data, (size_t)page->length_bytes);
+	return r < 0 ? r : 0;
+}
+
+int ledger_get_salvage(struct ledger *l, uint64_t incident, uint64_t phys_start,
+		       struct salvaged_page *ret)
+{
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+	const void *data;
+	size_t length_bytes;
+	int r;
+
+	r = database_prepare(l->db, &s,
+			     "SELECT bad_sectors, data FROM salvage"
+			     " WHERE incident = ? AND phys_start = ?",
+			     "ii", (int64_t)incident, (int64_t)phys_start);
+	if (r < 0)
+		return r;
+	r = statement_step(s);
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+
+	data = sqlite3_column_blob(s, 1);
+	length_bytes = (size_t)sqlite3_column_bytes(s, 1);
+	if (!length_bytes || length_bytes > sizeof(ret->data))
+		return -EUCLEAN;
+	if (!data)
+		return -ENOMEM;
+
+	*ret = (struct salvaged_page){
+		.phys_start = phys_start,
+		.length_bytes = (uint32_t)length_bytes,
+		.bad_sectors = (uint32_t)sqlite3_column_int64(s, 0),
+	};
+	memcpy(ret->data, data, length_bytes);
+	return 0;
+}
+
+int ledger_drop_salvage(struct ledger *l, uint64_t incident)
+{
+	int r = database_run(l->db, "DELETE FROM salvage WHERE incident = ?", "i",
+			     (int64_t)incident);
+
+	return r < 0 ? r : 0;
+}
+
+/* The names as they were then, in whatever bytes. */
+static struct json_object *names_of(const struct loss *loss)
+{
+	struct json_fields f = json_fields_new();
+
+	field_put_string(&f, "mountpoint", loss->mountpoint);
+	field_put_strv(&f, "paths", loss->paths);
+	if (f.r == 0)
+		return f.object;
+	json_object_put(f.object);
+	return NULL;
+}
+
+/* A repair that is finished by the next start says its losses again: they count once. */
+int ledger_add_loss(struct ledger *l, uint64_t incident, const struct loss *loss)
+{
+	_cleanup_(json_object_putp) struct json_object *names = names_of(loss);
+	const char *text = ledger_json_text(names);
+	int r;
+
+	if (!text)
+		return -ENOMEM;
+	r = database_run(l->db,
+			 "INSERT INTO loss (incident, lost_usec, inode, mountpoint,"
+			 " file_offset_bytes, length_bytes, json) VALUES (?, ?, ?, ?, ?, ?, ?)"
+			 " ON CONFLICT DO NOTHING",
+			 "iiisiis", (int64_t)incident, (int64_t)realtime_usec(),
+			 (int64_t)loss->inode, loss->mountpoint ? loss->mountpoint : "",
+			 (int64_t)loss->file_offset_bytes, (int64_t)loss->length_bytes, text);
+	return r < 0 ? r : 0;
+}

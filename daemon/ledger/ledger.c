@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * ledger: the record as a whole, and the numbers that it gives to events.
+ *
+ *   flow, feed -> [ledger] -> database
+ *
+ * In:   the state directory.
+ * Out:  an open ledger; sequence numbers.
+ *
+ * Sequence numbers are reserved in blocks: a commit waits for the disk, and a burst of events must
+ * not wait for it once each. A crash skips what was left of the block, which readers see as a gap,
+ * and rightly so: the daemon was not there. The next block is reserved when half is left, so that
+ * a disk that fills up does not at once leave us without durable numbers.
+ *
+ * Incidents are ledger-incident.c, intents ledger-intent.c, lost and saved bytes ledger-salvage.c.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "ledger/database.h"
+#include "ledger/ledger-internal.h"
+
+#define SEQ_BLOCK 256
+
+static int read_seq(struct ledger *l)
+{
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+	int r;
+
+	r = database_prepare(l->db, &s, "SELECT value FROM counter WHERE name = 'seq'", "");
+	if (r < 0)
+		return r;
+	r = statement_step(s);
+	if (r < 0)
+		return r;
+	l->seq_given = l->seq_durable = r > 0 ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
+	return 0;
+}
+
+/* No number up to `last` is ever given after a restart. */
+static int write_seq(struct ledger *l, uint64_t last)
+{
+	int r;
+
+	r = database_run(l->db, "REPLACE INTO counter (name, value) VALUES ('seq', ?)", "i",
+			 (int64_t)last);
+	if (r < 0)
+		return r;
+	l->seq_durable = last;
+	return 0;
+}
+
+int ledger_open(const char *dir, struct ledger **ret, char **ret_set_aside)
+{
+	_cleanup_(ledger_freep) struct ledger *l = NULL;
+	_cleanup_(freep) char *aside = NULL;
+	int opened, r;
+
+	assert(dir);
+	assert(ret);
+
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	opened = database_open(dir, &l->db, &aside);
+	if (opened < 0)
+		return opened;
+	r = read_seq(l);
+	if (r < 0)
+		return r;
+
+	if (ret_set_aside && aside)
+		*ret_set_aside = TAKE(aside);
+	*ret = TAKE(l);
+	return opened;
+}
+
+struct ledger *ledger_free(struct ledger *l)
+{
+	if (!l)
+		return NULL;
+
+	/* An orderly end skips no number. Failing that, the next start skips some: no harm. */
+	if (l->db && l->seq_given != l->seq_durable)
+		write_seq(l, l->seq_given);
+	sqlite3_close(l->db);
+	free(l);
+	return NULL;
+}
+
+int ledger_next_seq(struct ledger *l, uint64_t *ret_seq)
+{
+	uint64_t left = l->seq_durable > l->seq_given ? l->seq_durable - l->seq_given : 0;
+	int r = 0;
+
+	if (left <= SEQ_BLOCK / 2)
+		r = write_seq(l, l->seq_given + SEQ_BLOCK);
+
+	*ret_seq = ++l->seq_given;
+	return l->seq_given <= l->seq_durable ? 0 : r;
+}
