@@ -34,16 +34,6 @@ static const struct {
 
 #define N_SOURCES (sizeof(source_names) / sizeof(source_names[0]))
 
-/* The written object, or NULL if a member could not be. */
-static struct json_object *written(struct json_fields *f)
-{
-	if (f->r < 0) {
-		json_object_put(f->object);
-		f->object = NULL;
-	}
-	return f->object;
-}
-
 /* An array element or nested object that could not be made is our lack of memory. */
 static void put_made(struct json_fields *f, const char *name, struct json_object *value)
 {
@@ -102,7 +92,7 @@ struct json_object *device_to_json(const struct device *device)
 		field_put_uint(&f, "sector", device->sector);
 		field_put_uint(&f, "n_sectors", device->n_sectors);
 	}
-	return written(&f);
+	return json_fields_done(&f);
 }
 
 static int device_from_json(struct json_object *json, struct device *device)
@@ -168,7 +158,7 @@ struct json_object *owner_to_json(const struct owner *owner)
 	field_put_bool(&f, "shared", owner->shared);
 	field_put_bool(&f, "unwritten", owner->unwritten);
 	field_put_string(&f, "method", owner->method);
-	return written(&f);
+	return json_fields_done(&f);
 }
 
 static int owner_from_json(struct json_object *json, struct owner *owner)
@@ -201,7 +191,7 @@ static struct json_object *mapping_to_json(const struct holder_mapping *mapping)
 	field_put_hex(&f, "virt_start", mapping->virt_start);
 	field_put_uint(&f, "length_bytes", mapping->length_bytes);
 	field_put_bool(&f, "writable", mapping->writable);
-	return written(&f);
+	return json_fields_done(&f);
 }
 
 static int mapping_from_json(struct json_object *json, struct holder_mapping *mapping)
@@ -288,7 +278,7 @@ struct json_object *holder_to_json(const struct holder *holder)
 	field_put_string(&f, "rule", holder->rule);
 	field_put_string(&f, "reason", holder->reason);
 	field_put_string(&f, "outcome", holder->outcome);
-	return written(&f);
+	return json_fields_done(&f);
 }
 
 static int holder_from_json(struct json_object *json, struct holder *holder)
@@ -325,7 +315,7 @@ static struct json_object *loss_to_json(const struct loss *loss)
 	field_put_strv(&f, "paths", loss->paths);
 	field_put_uint(&f, "file_offset_bytes", loss->file_offset_bytes);
 	field_put_uint(&f, "length_bytes", loss->length_bytes);
-	return written(&f);
+	return json_fields_done(&f);
 }
 
 static int loss_from_json(struct json_object *json, struct loss *loss)
@@ -365,7 +355,7 @@ static struct json_object *repair_to_json(const struct repair *repair)
 	field_put_uint(&f, "zeroed_bytes", repair->zeroed_bytes);
 	field_put_uint(&f, "salvaged_bytes", repair->salvaged_bytes);
 	put_made(&f, "losses", losses_to_json(repair));
-	return written(&f);
+	return json_fields_done(&f);
 }
 
 static int repair_from_json(struct json_object *json, struct incident *in)
@@ -456,7 +446,7 @@ struct json_object *incident_to_json(const struct incident *in)
 	field_put_string(&f, "owners_reason", in->owners_reason);
 	put_made(&f, "holders", holders_to_json(in));
 	put_made(&f, "repair", repair_to_json(&in->repair));
-	return written(&f);
+	return json_fields_done(&f);
 }
 
 static void get_range(struct json_fields *f, struct range *ret)

@@ -90,6 +90,15 @@ struct json_fields json_fields_new(void)
 	return (struct json_fields){ .object = object, .r = object ? 0 : -ENOMEM };
 }
 
+struct json_object *json_fields_done(struct json_fields *f)
+{
+	if (f->r < 0) {
+		json_object_put(f->object);
+		f->object = NULL;
+	}
+	return f->object;
+}
+
 void field_put_object(struct json_fields *f, const char *name, struct json_object *value)
 {
 	_cleanup_(json_object_putp) struct json_object *owned = value;
@@ -163,6 +172,12 @@ void field_put_uint(struct json_fields *f, const char *name, uint64_t value)
 {
 	if (f->r == 0)
 		put_new(f, name, json_object_new_uint64(value));
+}
+
+void field_put_int(struct json_fields *f, const char *name, int64_t value)
+{
+	if (f->r == 0)
+		put_new(f, name, json_object_new_int64(value));
 }
 
 void field_put_hex(struct json_fields *f, const char *name, uint64_t value)

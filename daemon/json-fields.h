@@ -25,9 +25,13 @@ struct json_fields {
 /* A new object to write into; NULL with r set where memory is out. The object is the caller's. */
 struct json_fields json_fields_new(void);
 
+/* The written object; NULL, and what was written is freed, if anything failed. */
+struct json_object *json_fields_done(struct json_fields *f);
+
 void field_put_string(struct json_fields *f, const char *name, const char *value);
 void field_put_strv(struct json_fields *f, const char *name, char *const *value);	/* NULL: [] */
 void field_put_uint(struct json_fields *f, const char *name, uint64_t value);
+void field_put_int(struct json_fields *f, const char *name, int64_t value);
 void field_put_hex(struct json_fields *f, const char *name, uint64_t value);	/* "0x8021a000" */
 void field_put_bool(struct json_fields *f, const char *name, bool value);
 

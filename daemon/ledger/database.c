@@ -51,6 +51,7 @@ static const char schema[] =
 	"	result INTEGER,"
 	"	outcome TEXT,"
 	"	ended_usec INTEGER);"
+	"CREATE INDEX intent_incident ON intent (incident);"
 	"CREATE INDEX intent_unfinished ON intent (id) WHERE result IS NULL;"
 	"CREATE TABLE salvage ("
 	"	incident INTEGER NOT NULL,"

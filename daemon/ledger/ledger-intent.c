@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "json-fields.h"
 #include "ledger/database.h"
 #include "ledger/ledger-internal.h"
 
@@ -92,4 +93,59 @@ int ledger_unfinished(struct ledger *l, ledger_each_intent each, void *userdata)
 		if (r < 0)
 			return r;
 	}
+}
+
+static int step_to_json(sqlite3_stmt *s, struct json_object **ret)
+{
+	struct json_object *detail = NULL, *outcome = NULL;
+	struct json_fields f = json_fields_new();
+	bool finished = sqlite3_column_type(s, 3) != SQLITE_NULL;
+	int r;
+
+	r = ledger_column_json(s, 2, &detail);
+	if (r == 0)
+		r = ledger_column_json(s, 4, &outcome);
+	if (r < 0 && f.r == 0)
+		f.r = r;
+
+	field_put_uint(&f, "intent", (uint64_t)sqlite3_column_int64(s, 0));
+	field_put_string(&f, "step", (const char *)sqlite3_column_text(s, 1));
+	field_put_object(&f, "detail", detail);
+	field_put_bool(&f, "finished", finished);
+	if (finished)
+		field_put_int(&f, "result", sqlite3_column_int64(s, 3));
+	field_put_object(&f, "outcome", outcome);
+	*ret = json_fields_done(&f);
+	return f.r;
+}
+
+int ledger_steps(struct ledger *l, uint64_t incident, struct json_object **ret)
+{
+	_cleanup_(json_object_putp) struct json_object *steps = json_object_new_array();
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+	int r;
+
+	if (!steps)
+		return -ENOMEM;
+	r = database_prepare(l->db, &s,
+			     "SELECT id, step, detail, result, outcome FROM intent"
+			     " WHERE incident = ? ORDER BY id",
+			     "i", (int64_t)incident);
+	if (r < 0)
+		return r;
+
+	while ((r = statement_step(s)) > 0) {
+		_cleanup_(json_object_putp) struct json_object *step = NULL;
+
+		r = step_to_json(s, &step);
+		if (r < 0)
+			return r;
+		if (json_object_array_add(steps, step) < 0)
+			return -ENOMEM;
+		step = NULL;
+	}
+	if (r < 0)
+		return r;
+	*ret = TAKE(steps);
+	return 0;
 }

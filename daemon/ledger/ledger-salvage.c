@@ -79,10 +79,7 @@ static struct json_object *names_of(const struct loss *loss)
 
 	field_put_string(&f, "mountpoint", loss->mountpoint);
 	field_put_strv(&f, "paths", loss->paths);
-	if (f.r == 0)
-		return f.object;
-	json_object_put(f.object);
-	return NULL;
+	return json_fields_done(&f);
 }
 
 /* A repair that is finished by the next start says its losses again: they count once. */

@@ -382,6 +382,28 @@ TEST(unfinished_intents_come_back_in_order)
 	CHECK(query(&dir, "SELECT result FROM intent WHERE step='clear'") == -EIO);
 }
 
+TEST(the_steps_of_one_incident_are_told_with_their_outcomes)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(json_object_putp) struct json_object *detail = json_tokener_parse(
+							       "{\"inode\":131}"),
+						       *steps = NULL;
+	_cleanup_(ledger_freep) struct ledger *l = NULL;
+	int64_t id;
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0);
+	REQUIRE(ledger_intent(l, 7, "pin", NULL, &id) == 0);
+	CHECK(ledger_outcome(l, id, -5, detail) == 0);
+	REQUIRE(ledger_intent(l, 8, "pin", NULL, &id) == 0);
+	REQUIRE(ledger_intent(l, 7, "swap", detail, &id) == 0);
+	REQUIRE(ledger_steps(l, 7, &steps) == 0);
+	CHECK_STREQ(json_object_to_json_string_ext(steps, JSON_C_TO_STRING_PLAIN),
+		    "[{\"intent\":1,\"step\":\"pin\",\"finished\":true,\"result\":-5,"
+		    "\"outcome\":{\"inode\":131}},"
+		    "{\"intent\":3,\"step\":\"swap\",\"detail\":{\"inode\":131},"
+		    "\"finished\":false}]");
+}
+
 TEST(salvaged_bytes_come_back_byte_for_byte_until_they_are_dropped)
 {
 	_cleanup_(scratch_done) struct scratch dir = scratch_new();
