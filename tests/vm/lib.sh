@@ -1,0 +1,411 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# lib.sh: what scenarios have in common. Sourced inside the guest:
+#
+#	. "$SRCDIR/tests/vm/lib.sh"
+#	bed_up
+#	check "the claim" COMMAND...
+#	done_checks
+#
+# Sizes and offsets are in bytes, physical addresses in hex with 0x. Where a
+# list is kept in sectors of 512 bytes (badblocks), so is what we print of it.
+
+export LC_ALL=C.UTF-8
+BED=/sys/kernel/debug/ndbed			# ndbed's knobs
+BUS=/sys/bus/nd/devices/ndbus0
+REGION=/sys/bus/nd/devices/region0
+PMEM=/dev/pmem0
+MNT=/mnt/x
+HWP=/run/hwp-test				# all that a scenario makes outside the bed
+HOLDFILE=$VM_CACHE/holdfile
+HWPOISOND=${HWPOISOND:-$BUILDDIR/hwpoisond}
+HWPOISONCTL=${HWPOISONCTL:-$BUILDDIR/hwpoisonctl}
+
+DAEMON_PID=
+EVENTS_FROM=1					# the first line that events looks at
+mkdir -p "$HWP"
+
+# A program takes a tenth of a second to start in the guest, and a long pipe of
+# them a whole one: what is called often is bash, or one call of holdfile.
+
+# --- checks
+#
+# Counted in files: a check in a subshell counts too.
+
+# check "claim" COMMAND... : the claim holds if the command succeeds; with "!"
+# before the command, if it fails. Its output shows only when the claim falls.
+check() {
+	local claim=$1 wanted=0 r
+	shift
+
+	if [ "$1" = '!' ]; then
+		wanted=1
+		shift
+	fi
+	"$@" >"$HWP/check.out" 2>&1
+	r=$?
+	if [ $((r != 0)) -eq "$wanted" ]; then
+		pass "$claim"
+		return 0
+	fi
+	fail "$claim" "status $r of: $*" "$(head -n 20 "$HWP/check.out")"
+	return 1
+}
+
+# check_equal "claim" EXPECTED FOUND
+check_equal() {
+	if [ "$2" = "$3" ]; then
+		pass "$1"
+		return 0
+	fi
+	fail "$1" "expected: $2" "found:    $3"
+	return 1
+}
+
+pass() {
+	echo "ok - $1"
+	echo >> "$HWP/passed"
+}
+
+fail() {
+	echo "not ok - $1"
+	echo >> "$HWP/failed"
+	shift
+	printf '%s\n' "$@" | sed 's/^/    /'
+} >&2
+
+die() {
+	fail "$@"
+	trap - EXIT
+	exit 1
+}
+
+skip() {
+	echo "SKIP: $*"
+	trap - EXIT
+	exit 77
+}
+
+done_checks() {
+	local n_passed n_failed
+
+	n_passed=$(cat "$HWP/passed" 2>/dev/null | wc -l)
+	n_failed=$(cat "$HWP/failed" 2>/dev/null | wc -l)
+	echo "# $n_passed passed, $n_failed failed"
+	trap - EXIT
+	[ "$n_failed" -eq 0 ] && [ "$n_passed" -gt 0 ]
+	exit
+}
+
+# A scenario that stops half way has not passed.
+trap 'fail "the scenario came to its end"; exit 1' EXIT
+
+# wait_until SECONDS COMMAND... : until it succeeds; fails when it never does.
+wait_until() {
+	local deadline=$((SECONDS + $1))
+	shift
+
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 0.1
+	done
+}
+
+# --- the bed
+
+# bed_bus: ndbed's bus, region and one fsdax namespace.
+bed_bus() {
+	[ "$VM_BUS" = yes ] || die "the guest has a bus (not with --no-bus)"
+	modprobe -qa libnvdimm nd_pmem 2>"$HWP/modprobe.err" || die "the kernel has libnvdimm"
+	insmod "$VM_CACHE/ndbed.ko" start=0x80000000 size=0x20000000 scrub_ms=200 ||
+		die "ndbed loads"
+	ndctl create-namespace -f -e namespace0.0 -m fsdax -M mem >"$HWP/ndctl.out" 2>&1 ||
+		die "ndctl makes a namespace" "$(< "$HWP/ndctl.out")"
+	udevadm settle
+	[ -b $PMEM ] || die "there is $PMEM"
+}
+
+# bed_fs [xfs|ext4] [MKFS OPTION...]: a filesystem on it, mounted at $MNT with
+# $MOUNT_OPTIONS (dax=always).
+bed_fs() {
+	local type=${1:-xfs}
+	local -a options
+	shift
+
+	modprobe -q "$type"
+	case $type in
+	xfs)	options=(-q -f -m reflink=1,rmapbt=1) ;;
+	ext4)	options=(-q -F -b 4096) ;;		# DAX wants blocks of a page's size
+	esac
+	"mkfs.$type" "${options[@]}" "$@" $PMEM >"$HWP/mkfs.out" 2>&1 ||
+		die "mkfs.$type works" "$(< "$HWP/mkfs.out")"
+	mkdir -p $MNT
+	mount -t "$type" -o "${MOUNT_OPTIONS:-dax=always}" $PMEM $MNT || die "$MNT is mounted"
+}
+
+bed_up() {
+	bed_bus
+	bed_fs "$@"
+}
+
+# poison PHYS LENGTH [notify|mce|heal]: with no word only the media know.
+poison() {
+	echo "$*" > $BED/poison
+}
+
+# scrub: start one and wait for its end.
+scrub() {
+	ndctl start-scrub ndbed >/dev/null && ndctl wait-scrub ndbed >/dev/null
+}
+
+# knob NAME [VALUE]: read or set one of ndbed's knobs.
+knob() {
+	if [ $# -gt 1 ]; then
+		echo "$2" > "$BED/$1"
+	else
+		cat "$BED/$1"
+	fi
+}
+
+# media_list: "PHYS LENGTH" of all that is poisoned, told or not.
+media_list() {
+	cat $BED/poison
+}
+
+# badblocks_list [region]: "SECTOR COUNT" from the start of pmem0's data, or of
+# the region.
+badblocks_list() {
+	case ${1-} in
+	region)	cat $REGION/badblocks ;;
+	*)	cat "/sys/block/${PMEM#/dev/}/badblocks" ;;
+	esac
+}
+
+# pmem_start: the physical address of the first byte of pmem0.
+pmem_start() {
+	cat "/sys/block/${PMEM#/dev/}/device/resource"
+}
+
+# sector_of PHYS: the sector of pmem0 that it lies in, as badblocks counts.
+sector_of() {
+	echo $((($1 - $(pmem_start)) / 512))
+}
+
+# phys_of FILE [OFFSET]: the physical address of a byte of a file that lies on
+# pmem0, whatever extent it is in. Fails in a hole.
+phys_of() {
+	local where device byte part_sectors=0
+
+	where=$("$HOLDFILE" where --offset "${2:-0}" "$1") || return
+	device=/sys/dev/block/${where% *}
+	byte=${where#* }
+	[ ! -e "$device/partition" ] || part_sectors=$(< "$device/start")
+	printf '0x%x\n' $(($(pmem_start) + part_sectors * 512 + byte))
+}
+
+# make_file FILE BYTES: random bytes, on the media when it returns.
+make_file() {
+	head -c "$2" /dev/urandom > "$1" && sync "$1"
+}
+
+# write_page FILE OFFSET [BYTE VALUE]: one whole page in one write.
+write_page() {
+	xfs_io -c "pwrite -q -b 4096 -S ${3:-0x5a} $2 4096" -c fsync "$1"
+}
+
+# clone_range SOURCE OFFSET LENGTH DEST DEST_OFFSET: FICLONERANGE; the
+# destination is made when there is none.
+clone_range() {
+	xfs_io -f -c "reflink -q $1 $2 $5 $3" "$4"
+}
+
+# page FILE OFFSET: what pread sees of a page, "read crc=... head=..." or
+# "read errno=5 ...".
+page() {
+	"$HOLDFILE" read --offset "$2" "$1"
+}
+
+# reads FILE OFFSET [LENGTH]: whether pread of it works.
+reads() {
+	"$HOLDFILE" read --offset "$2" --length "${3:-4096}" "$1" | grep -q '^read crc='
+}
+
+# --- machine checks, by QEMU's monitor
+
+monitor() {
+	echo "@@MONITOR $*" > "$VM_CONSOLE"
+}
+
+# mce_srao PHYS: an uncorrected error that a memory scrubber found.
+mce_srao() {
+	monitor "mce -b 0 9 0xbd000000000000c0 0x5 $(printf '0x%x' "$1") 0x8c"
+}
+
+# mce_srar PHYS [CPU]: one that the program running on this processor consumes.
+# If that is the kernel, or nobody, the guest panics: pin a spinning victim.
+mce_srar() {
+	monitor "mce -b ${2:-1} 9 0xbd80000000000134 0x7 $(printf '0x%x' "$1") 0x8c"
+}
+
+# --- processes to harm
+
+# hold NAME MODE ARGUMENT...: a holdfile in the background, which is ready when
+# this returns. Its process id is in $HOLD_PID and `held NAME`.
+hold() {
+	local name=$1
+	shift
+
+	rm -f "$HWP/hold.$name"
+	"$HOLDFILE" "$1" --log "$HWP/hold.$name" "${@:2}" &
+	HOLD_PID=$!
+	echo $HOLD_PID > "$HWP/hold.$name.pid"
+	wait_until 10 grep -q ^ready "$HWP/hold.$name" ||
+		die "holdfile $name is ready" "$(cat "$HWP/hold.$name")"
+}
+
+held() {
+	cat "$HWP/hold.$1.pid"
+}
+
+hold_log() {
+	cat "$HWP/hold.$1"
+}
+
+# hold_says NAME REGEX [SECONDS]: whether its log gets such a line.
+hold_says() {
+	wait_until "${3:-5}" grep -Eq "$2" "$HWP/hold.$1"
+}
+
+# holds NAME: whether it is alive (a zombie is not).
+holds() {
+	grep -q '^State:[[:space:]]*[^ZX]' "/proc/$(held "$1")/status" 2>/dev/null
+}
+
+# let_go NAME: end it by SIGKILL, whatever it ignores.
+let_go() {
+	kill -KILL "$(held "$1")" 2>/dev/null
+	wait "$(held "$1")" 2>/dev/null
+	return 0
+}
+
+# --- the daemon
+
+# start_daemon [LINE...]: hwpoisond with these lines as its configuration, or
+# with the ones of last time. Its feed goes to a file too, from which events
+# reads: who connects to the socket later has missed what came before.
+# $DAEMON_OPTIONS are more options for it, such as --dry-run.
+start_daemon() {
+	[ -x "$HWPOISOND" ] || die "hwpoisond is built" "$HWPOISOND"
+	[ -z "$DAEMON_PID" ] || die "no daemon is started twice"
+
+	mkdir -p "$HWP/state"
+	touch "$HWP/events.jsonl"
+	if [ $# -gt 0 ] || [ ! -e "$HWP/hwpoisond.conf" ]; then
+		write_conf "$@"
+	fi
+	# shellcheck disable=SC2086
+	"$HWPOISOND" --config "$HWP/hwpoisond.conf" --state-dir "$HWP/state" \
+		--runtime-dir "$HWP/run" ${DAEMON_OPTIONS-} >>"$HWP/daemon.log" 2>&1 &
+	DAEMON_PID=$!
+	wait_until 20 daemon_is_up || die "the daemon starts" "$(tail -n 40 "$HWP/daemon.log")"
+	socat -u "UNIX-CONNECT:$HWP/run/events" - >>"$HWP/events.socket.jsonl" 2>/dev/null &
+}
+
+# With File= in [Feed]: in the one that the scenario gives, or in our own.
+write_conf() {
+	printf '%s\n' "$@" | awk -v file="$HWP/events.jsonl" '
+		{ print }
+		/^\[Feed\]/ { print "File=" file; seen = 1 }
+		END { if (!seen) print "[Feed]\nFile=" file }' > "$HWP/hwpoisond.conf"
+}
+
+# A socket file that a killed daemon left behind does not count.
+daemon_is_up() {
+	kill -0 "$DAEMON_PID" || return 0		# it ended: start_daemon looks further
+	socat -u OPEN:/dev/null "UNIX-CONNECT:$HWP/run/io.hwpoisond"
+}
+
+daemon_runs() {
+	[ -n "$DAEMON_PID" ] && kill -0 "$DAEMON_PID" 2>/dev/null
+}
+
+# stop_daemon: by SIGTERM; returns its exit status.
+stop_daemon() {
+	end_daemon TERM
+}
+
+# kill_daemon: by SIGKILL, as a crash would.
+kill_daemon() {
+	end_daemon KILL
+	return 0
+}
+
+end_daemon() {
+	local pid=$DAEMON_PID r
+
+	[ -n "$pid" ] || return 0
+	kill -"$1" "$pid"
+	wait_until 20 eval "! kill -0 $pid" || fail "the daemon ends by SIG$1 within 20 s"
+	kill -KILL "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
+	r=$?
+	DAEMON_PID=
+	return $r
+}
+
+ctl() {
+	"$HWPOISONCTL" --runtime-dir "$HWP/run" "$@"
+}
+
+# --- its events
+#
+# All of them look only at what came after the last mark_events.
+
+mark_events() {
+	EVENTS_FROM=$(($(wc -l < "$HWP/events.jsonl") + 1))
+}
+
+# events [JQ_FILTER]: those for which it is true, one per line.
+events() {
+	tail -n "+$EVENTS_FROM" "$HWP/events.jsonl" | jq -c "select(${1:-true})" 2>"$HWP/jq.err"
+	return "${PIPESTATUS[1]}"
+}
+
+show_events() {
+	echo "events:"
+	events | tail -n 30
+	echo "daemon:"
+	tail -n 30 "$HWP/daemon.log"
+}
+
+# wait_event JQ_FILTER [SECONDS]: print the first one for which it is true, such
+# as '.type == "io.hwpoisond.poison.found" and .data.phys_start == "0x8021a000"'.
+# One jq for the whole wait: it takes half a second to start in the guest.
+wait_event() {
+	local found
+
+	# shellcheck disable=SC2016
+	found=$(timeout "${2:-10}" bash -c '
+		tail -n "+$1" -f "$2" | jq --unbuffered -c "select($3)" | { head -n 1; kill 0; }' \
+		_ "$EVENTS_FROM" "$HWP/events.jsonl" "$1" 2>"$HWP/jq.err")
+	if [ -z "$found" ]; then
+		fail "an event comes: $1" "$(grep '^jq:' "$HWP/jq.err")" "$(show_events)"
+		return 1
+	fi
+	printf '%s\n' "$found"
+}
+
+# no_event JQ_FILTER [SECONDS]: none has come, and none comes for so long. A
+# filter that does not compile matches nothing either, and is told apart.
+no_event() {
+	local found r
+
+	sleep "${2:-0}"
+	found=$(events "$1")
+	r=$?
+	[ "$r" -ne 3 ] || die "a jq filter compiles: $1" "$(< "$HWP/jq.err")"
+	[ -z "$found" ] && return 0
+	fail "no event comes: $1" "$found"
+	return 1
+}
