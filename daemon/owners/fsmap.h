@@ -28,8 +28,8 @@ struct fsmap_view {
 	char filesystem[16];		/* "xfs", "ext4" or "" */
 	uint64_t size_bytes;		/* 0: not known */
 	uint64_t group_bytes;		/* records never cross a multiple of this; 0: not known */
-	bool names_owners;		/* there is a reverse map, and we are privileged enough to see it */
-	bool finds_starts_only;		/* an old kernel: records that begin before the question are left out */
+	bool names_owners;		/* there is a reverse map, and we may see it */
+	bool finds_starts_only;		/* an old kernel: what began before the question is left out */
 };
 
 struct fsmap_piece {
@@ -39,7 +39,7 @@ struct fsmap_piece {
 	uint64_t file_offset_bytes;
 	bool unwritten;
 	bool shared;			/* with another piece of the same answer */
-	bool staging;			/* copied for a write that has not been taken over by its file yet */
+	bool staging;			/* copied for a write, and no file's yet */
 	bool beyond;			/* past the end of the filesystem */
 };
 

@@ -13,7 +13,7 @@
 
 struct mount {
 	dev_t dev;		/* of the superblock, as in mountinfo */
-	dev_t disk;		/* the block device below, where that is another number (btrfs); else 0 */
+	dev_t disk;		/* the block device below, where that is another (btrfs); or 0 */
 	char *filesystem;
 	char *root;		/* which part of the filesystem is mounted: "/" for all of it */
 	char *mountpoint;	/* unescaped, as that namespace sees it */

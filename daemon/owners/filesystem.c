@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * filesystem: one mounted filesystem, for as long as one question to the owners station takes.
+ *
+ *   mounts -> [filesystem] -> ask, links, paths
+ *
+ * In:   the device number of a disk or partition.
+ * Out:  owners with names. All incidents of one question share it, so that its directories are read
+ *       once for all of them.
+ *
+ * A file has as many names as it has links; where fewer are found, a rule for one of the missing
+ * paths may have gone unheeded, so the incident is then not complete.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "owners/ask.h"
+#include "owners/filesystem.h"
+#include "owners/handle.h"
+#include "owners/links.h"
+
+static int look_inside(struct filesystem *fs)
+{
+	int r;
+
+	if (fs->fd < 0)
+		return 0;
+	r = fsmap_open(fs->fd, &fs->view);
+	if (r == -ENOMEM)
+		return r;
+	fs->has_map = r >= 0;
+	return 0;
+}
+
+int filesystem_find(int proc_fd, const struct mounts *mounts, dev_t dev, struct filesystem *ret)
+{
+	struct filesystem fs = { .dev = dev, .fd = -1 };
+	int r;
+
+	fs.fd = mounts_open(proc_fd, mounts, dev, &fs.mount);
+	if (fs.fd == -ENODEV)
+		return 0;
+	if (fs.fd < 0) {
+		fs.mount = mounts_best(mounts, dev);
+		fs.fd = links_open_any(proc_fd, dev);
+	}
+	r = look_inside(&fs);
+	if (r < 0) {
+		filesystem_done(&fs);
+		return r;
+	}
+	*ret = fs;
+	return 1;
+}
+
+int filesystem_find_unmounted(int proc_fd, dev_t dev, struct filesystem *ret)
+{
+	struct filesystem fs = { .dev = dev, .fd = links_open_any(proc_fd, dev) };
+	int r;
+
+	if (fs.fd < 0)
+		return 0;
+	r = look_inside(&fs);
+	if (r < 0) {
+		filesystem_done(&fs);
+		return r;
+	}
+	*ret = fs;
+	return 1;
+}
+
+void filesystem_done(struct filesystem *fs)
+{
+	closep(&fs->fd);
+	fs->fd = -1;
+	wanted_done(&fs->wanted);
+}
+
+static const char *type_of(const struct filesystem *fs)
+{
+	if (fs->mount)
+		return fs->mount->filesystem;
+	return fs->has_map ? fs->view.filesystem : NULL;
+}
+
+static int add_unknown(const struct filesystem *fs, struct range phys, struct incident *in)
+{
+	int r;
+
+	r = add_plain_owner(in, OWNER_UNKNOWN, phys, type_of(fs), "device");
+	if (r < 0)
+		return r;
+	in->owners[in->n_owners - 1].dev = fs->dev;
+	if (fs->fd < 0)
+		return owners_incomplete(in, "%s is mounted at %s, but no path leads there",
+					 type_of(fs), fs->mount->mountpoint);
+	return owners_incomplete(in, "%s cannot be asked which file owns a block",
+				 type_of(fs) ? type_of(fs) : "The filesystem");
+}
+
+/* Unlinked inodes are not looked for: there is no name to find. */
+static int want_names(struct filesystem *fs, const struct incident *in, size_t first_owner)
+{
+	for (size_t i = first_owner; i < in->n_owners; i++) {
+		const struct owner *o = &in->owners[i];
+		struct wanted_inode *wanted;
+		struct inode_facts facts;
+
+		if (!o->inode || o->unlinked || o->kind == OWNER_METADATA ||
+		    wanted_find(&fs->wanted, o->inode) ||
+		    handle_inode(fs->fd, fs->view.filesystem, o->inode, &facts) < 0)
+			continue;
+		wanted = wanted_add(&fs->wanted, o->inode);
+		if (!wanted)
+			return -ENOMEM;
+		wanted->n_names = S_ISDIR(facts.mode) ? 1 : facts.n_links;
+	}
+	return 0;
+}
+
+int filesystem_ask(struct filesystem *fs, uint64_t phys_of_fs, struct range phys,
+		   struct incident *in)
+{
+	size_t first_owner = in->n_owners;
+	bool complete = in->owners_complete;
+	int r;
+
+	if (!fs->has_map)
+		return add_unknown(fs, phys, in);
+	r = ask_filesystem(&fs->view, phys_of_fs, phys, in);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0) {
+		r = add_plain_owner(in, OWNER_UNKNOWN, phys, type_of(fs), "fsmap");
+		return r < 0 ? r : owners_incomplete(in, "The reverse map could not be read");
+	}
+	in->owners_complete = in->owners_complete && complete;
+	return want_names(fs, in, first_owner);
+}
+
+int filesystem_find_names(struct filesystem *fs, int proc_fd)
+{
+	int r;
+
+	if (!fs->mount || !wanted_n_missing(&fs->wanted))
+		return 0;
+	r = links_find(proc_fd, fs->mount, fs->fd, &fs->wanted);
+	if (r < 0)
+		return r;
+	r = paths_scan(fs->fd, fs->view.filesystem, &fs->wanted);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0) {
+		fs->names_unsure = true;
+		log_warn(r, "Cannot read all directories of %s, some names will be missing",
+			 fs->mount->mountpoint);
+	}
+	return 0;
+}
+
+static int name_path(const struct filesystem *fs, const struct mounts *mounts, const char *fs_path,
+		     struct incident *in, struct owner *owner)
+{
+	_cleanup_(freep) char *path = NULL;
+	const struct mount *mount = NULL;
+	int r;
+
+	r = mounts_name(mounts, fs->mount, fs_path, &mount, &path);
+	if (r == -ENOENT)
+		return owners_incomplete(in,
+					 "Inode %llu is also %s within the filesystem, a part "
+					 "of it that is not mounted",
+					 (unsigned long long)owner->inode, fs_path);
+	if (r < 0)
+		return r;
+	if (!owner->paths) {
+		r = string_set(&owner->mountpoint, mount->mountpoint);
+		if (r < 0)
+			return r;
+	}
+	return strv_push(&owner->paths, path);
+}
+
+int filesystem_name_owner(const struct filesystem *fs, const struct mounts *mounts,
+			  struct incident *in, struct owner *owner)
+{
+	const struct wanted_inode *wanted = wanted_find(&fs->wanted, owner->inode);
+	int r;
+
+	if (!fs->mount)
+		return owners_incomplete(in, "The filesystem is in use but no longer mounted, so "
+					     "no path leads to its files");
+	owner->mount_pid = fs->mount->via_pid;
+	r = string_set(&owner->mountpoint, fs->mount->mountpoint);
+	if (r < 0)
+		return r;
+	if (!owner->inode || owner->unlinked || owner->kind == OWNER_METADATA)
+		return 0;
+
+	for (char **p = wanted ? wanted->fs_paths : NULL; p && *p; p++) {
+		r = name_path(fs, mounts, *p, in, owner);
+		if (r < 0)
+			return r;
+	}
+	if (!wanted || strv_length(wanted->fs_paths) < wanted->n_names)
+		return owners_incomplete(in, "Not every name of inode %llu was found",
+					 (unsigned long long)owner->inode);
+	if (fs->mount->covered)
+		return owners_incomplete(in,
+					 "%s is covered by another mount, so these paths "
+					 "lead elsewhere",
+					 fs->mount->mountpoint);
+	return 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* filesystem: one mounted filesystem, for as long as one question to the owners station takes. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "incident.h"
+#include "owners/fsmap.h"
+#include "owners/mounts.h"
+#include "owners/paths.h"
+
+struct filesystem {
+	dev_t dev;			/* of the block device that it lies on */
+	int fd;				/* -1: no way in */
+	const struct mount *mount;	/* NULL: not mounted at any path, but in use */
+	bool has_map;			/* view is good */
+	struct fsmap_view view;
+	struct wanted wanted;		/* inodes that owners name, for the directory pass */
+	bool names_unsure;		/* the pass could not read everything */
+};
+
+/*
+ * Open what is mounted from block device `dev`. 1 and *ret, with fd -1 where it is mounted but
+ * cannot be reached; 0: not mounted anywhere; or negative errno. mounts must outlive *ret.
+ */
+int filesystem_find(int proc_fd, const struct mounts *mounts, dev_t dev, struct filesystem *ret);
+
+/*
+ * The same for one that no mount table shows but some process has files open on. 1, 0 or negative
+ * errno.
+ */
+int filesystem_find_unmounted(int proc_fd, dev_t dev, struct filesystem *ret);
+void filesystem_done(struct filesystem *fs);
+
+/*
+ * What it keeps in phys, as owners of `in`. phys_of_fs as for owners_ask_fsmap(). 0 or negative
+ * errno.
+ */
+int filesystem_ask(struct filesystem *fs, uint64_t phys_of_fs, struct range phys, struct incident *in);
+
+/* Find the names of all inodes that filesystem_ask() met. 0 or -ENOMEM. */
+int filesystem_find_names(struct filesystem *fs, int proc_fd);
+
+/* Give one owner on this filesystem its mountpoint and paths. 0 or -ENOMEM. */
+int filesystem_name_owner(const struct filesystem *fs, const struct mounts *mounts,
+			  struct incident *in, struct owner *owner);
