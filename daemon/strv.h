@@ -16,5 +16,5 @@ int strv_push(char ***v, const char *s);
 /* Append a copy of s unless it is there already. 1 added, 0 was there, or -ENOMEM. */
 int strv_push_once(char ***v, const char *s);
 
-char **strv_free(char **v);	/* NULL is fine; returns NULL */
+char **strv_free(char **v); /* NULL is fine; returns NULL */
 DEFINE_CLEANUP(char **, strv_free);

@@ -18,7 +18,7 @@ struct worker_link {
 	int fd;
 	char *buffer;
 	size_t n_used, n_capacity;
-	size_t n_searched;	/* no newline before this */
+	size_t n_searched; /* no newline before this */
 };
 
 struct worker_link *worker_link_new(int fd)

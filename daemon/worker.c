@@ -2,9 +2,9 @@
 /*
  * worker: see worker.h. This file is the daemon's end: start, listen, time out, reap.
  *
- * The end of a worker is its pidfd becoming readable, not the end of its socket: a child that was killed
- * leaves us both, in any order, and what it said before counts either way. A worker that does
- * not say farewell has crashed, whatever its exit status.
+ * The end of a worker is its pidfd becoming readable, not the end of its socket: a child that was
+ * killed leaves us both, in any order, and what it said before counts either way. A worker that
+ * does not say farewell has crashed, whatever its exit status.
  */
 #include <assert.h>
 #include <errno.h>
@@ -90,7 +90,8 @@ static int drain(struct worker *w)
 			return 0;
 		if (r < 0) {
 			if (r != -EPIPE)
-				log_warn(r, "Worker %s said what can't be understood, giving up on it",
+				log_warn(r,
+					 "Worker %s said what can't be understood, giving up on it",
 					 w->ops->name);
 			return 1;
 		}
@@ -103,7 +104,7 @@ static void finish(struct worker *w, int r)
 	w->readable = sd_event_source_disable_unref(w->readable);
 	w->ended = sd_event_source_disable_unref(w->ended);
 	w->late = sd_event_source_disable_unref(w->late);
-	w->ops->on_done(w, r, w->userdata);	/* may free w */
+	w->ops->on_done(w, r, w->userdata); /* may free w */
 }
 
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -150,8 +151,8 @@ static int watch(struct worker *w, sd_event *event)
 	r = sd_event_source_set_priority(w->ended, SD_EVENT_PRIORITY_NORMAL + 1);
 	if (r < 0 || !w->ops->timeout_usec)
 		return r;
-	return sd_event_add_time_relative(event, &w->late, CLOCK_MONOTONIC, w->ops->timeout_usec,
-					  0, on_late, w);
+	return sd_event_add_time_relative(event, &w->late, CLOCK_MONOTONIC, w->ops->timeout_usec, 0,
+					  on_late, w);
 }
 
 int worker_start(sd_event *event, const struct worker_ops *ops, void *job, void *userdata,
@@ -209,7 +210,8 @@ struct worker *worker_free(struct worker *w)
 	sd_event_source_disable_unref(w->late);
 	if (w->pid > 0) {
 		kill(w->pid, SIGKILL);
-		/* One that is stuck in the kernel stays a zombie until we end: waiting would block us. */
+		/* One that is stuck in the kernel stays a zombie until we end: waiting would block
+		 * us. */
 		waitpid(w->pid, NULL, WNOHANG);
 	}
 	if (w->pid_fd >= 0)

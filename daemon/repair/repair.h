@@ -4,25 +4,39 @@
  *
  *   respond -> [repair]
  *
- * Runs in a worker. Before each irreversible step it asks the daemon, which commits the intent to the ledger and
- * answers; no answer, no step. Everything is checked again right before it is changed (who owns the block, is it still bad),
- * and read back afterwards. See DESIGN.md 4 for the methods, plan.h for the table of what each needs.
+ * Runs in a worker. Before each irreversible step it asks the daemon, which commits the intent to
+ * the ledger and answers; no answer, no step (journal.h). Who owns the block and whether it is
+ * still bad is asked again right before it is changed, and everything is read back afterwards. A
+ * repair that was cut off is finished by running it again: every step looks first at what is there
+ * already.
+ *
+ * plan.h decides what is to be done page by page; remap.h and clear.h do it.
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "incident.h"
-#include "ledger/ledger.h"
 #include "locate/address_map.h"
+#include "policy/policy.h"
+#include "repair/journal.h"
 
-/* How repair talks to its ledger; the worker's implementation asks the daemon, tests keep it in memory. */
-struct repair_journal {
-	/* Durable before it returns 0; negative: do not take the step. */
-	int (*intent)(void *userdata, const char *step, struct json_object *detail, int64_t *ret_intent);
-	int (*outcome)(void *userdata, int64_t intent, int result, struct json_object *detail);
-	int (*put_salvage)(void *userdata, const struct salvaged_page *page);
-	int (*get_salvage)(void *userdata, uint64_t phys_start, struct salvaged_page *ret);	/* -ENOENT */
-	int (*add_loss)(void *userdata, const struct loss *loss);
-	void *userdata;
+struct repair_job {
+	const struct address_map *map; /* all stay the caller's */
+	const struct policy_context *policy; /* who must never be paused */
+	const struct repair_journal *journal;
+	int proc_fd;
 };
+
+/*
+ * Repair as in->repair.wish allows. in->owners and in->holders are asked for anew. Sets in->repair:
+ * state "done", "waiting" or "failed" with reason, bytes and losses. 0 when the outcome is known
+ * and recorded, whatever it is; negative errno when it is not (the daemon is gone, out of memory).
+ */
+int repair_run(const struct repair_job *job, struct incident *in);
+
+/*
+ * What repair_run() would do now, touching nothing:
+ * {"incident","wish","method","pages":[{"phys_start","method" or
+ * "reason","steps","files"}],"zeroed_bytes","salvaged_bytes","waits_for":[{"pid","comm"}]}. Bytes
+ * are what badblocks promise; a read may still fail. 0 with a new reference, or negative errno.
+ */
+int repair_preview(const struct repair_job *job, struct incident *in, struct json_object **ret);

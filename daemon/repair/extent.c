@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* extent: see extent.h. */
+#include <errno.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "range.h"
+#include "repair/extent.h"
+
+int extent_of_page(int fd, uint64_t file_offset_bytes, struct extent *ret)
+{
+	struct {
+		struct fiemap head;
+		struct fiemap_extent extent;
+	} map = {
+		.head = {
+			.fm_start = file_offset_bytes,
+			.fm_length = PAGE_BYTES,
+			.fm_flags = FIEMAP_FLAG_SYNC,
+			.fm_extent_count = 1,
+		},
+	};
+	const struct fiemap_extent *e = &map.extent;
+
+	memset(ret, 0, sizeof(*ret));
+	if (ioctl(fd, FS_IOC_FIEMAP, &map) < 0)
+		return -errno;
+	if (!map.head.fm_mapped_extents || e->fe_logical > file_offset_bytes)
+		return 0;
+	if (e->fe_flags &
+	    (FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_NOT_ALIGNED))
+		return -EOPNOTSUPP;
+
+	ret->mapped = true;
+	ret->unwritten = e->fe_flags & FIEMAP_EXTENT_UNWRITTEN;
+	ret->shared = e->fe_flags & FIEMAP_EXTENT_SHARED;
+	ret->dev_offset_bytes = e->fe_physical + (file_offset_bytes - e->fe_logical);
+	return 0;
+}
+
+int extent_share(int from_fd, uint64_t from_offset, uint64_t length_bytes, int to_fd,
+		 uint64_t to_offset)
+{
+	struct file_clone_range clone = {
+		.src_fd = from_fd,
+		.src_offset = from_offset,
+		.src_length = length_bytes,
+		.dest_offset = to_offset,
+	};
+
+	return ioctl(to_fd, FICLONERANGE, &clone) < 0 ? -errno : 0;
+}

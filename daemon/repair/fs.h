@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs: the filesystem on which a page's owners lie, open for a repair. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "incident.h"
+#include "locate/address_map.h"
+
+struct repair_fs {
+	int root_fd; /* its root directory, through a writable mount where there is one */
+	int store_fd; /* see store.h; -1: there is none, and none may be made */
+	int bdev_fd; /* O_RDONLY|O_DIRECT; -1: may not be read */
+	char *filesystem;
+	dev_t dev;
+	uint64_t phys_of_fs; /* physical address of byte 0 of its block device */
+	bool read_only;
+};
+
+/*
+ * Open the filesystem `dev` that holds in->phys. 0; -ENODEV: not mounted any more; -EOPNOTSUPP: its
+ * blocks are not pages; or another negative errno. *ret is valid (and closed by repair_fs_close())
+ * in any case.
+ */
+int repair_fs_open(int proc_fd, const struct address_map *map, const struct incident *in, dev_t dev,
+		   struct repair_fs *ret);
+void repair_fs_close(struct repair_fs *fs);
+
+/* Open what only a remap needs: the store, and the block device for salvage unless a machine check
+ * may have hit the page. 0 or negative errno. */
+int repair_fs_prepare_remap(struct repair_fs *fs, uint64_t phys_start);

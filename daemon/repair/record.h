@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * record: what a remap puts in the journal, and what it reads there after it was cut off.
+ *
+ * A page's steps are "remap" (around all of it), "pause", "swap" (one for each owner) and "clear".
+ * A swap carries the owner and the bytes it loses, so that the losses are known even if the process
+ * that swapped died right after.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <json-c/json.h>
+
+#include "incident.h"
+#include "repair/journal.h"
+#include "repair/remap.h"
+#include "repair/target.h"
+
+/* Details and outcomes, new references; NULL: out of memory. */
+struct json_object *record_page(uint64_t phys_start);
+struct json_object *record_swap(const struct target *t, const struct salvaged_page *page);
+struct json_object *record_result(const struct page_result *result);
+
+/* Does this owner lie in a filesystem's store: is it a spare or quarantine of ours? */
+bool record_is_in_store(const struct owner *owner);
+
+/*
+ * Close the page's steps that have no outcome. A swap was done if the owner's page no longer lies
+ * on the bad block. 0 or negative errno.
+ */
+int record_close_cut_off(const struct repair_journal *j, int root_fd, const char *filesystem,
+			 uint64_t phys_start, uint64_t dev_offset_bytes);
+
+/*
+ * Add up the swaps of the page's last repair, be it ended, cut off or under way: losses are
+ * appended to in->repair, bytes of media are counted once. Number of swaps, or negative errno.
+ */
+int record_losses(const struct repair_journal *j, uint64_t phys_start, struct incident *in,
+		  uint64_t *ret_zeroed_bytes, uint64_t *ret_salvaged_bytes);

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * repair: see repair.h. Asks anew, plans, runs the plan page by page, adds up.
+ *
+ *   respond -> [repair] -> plan, remap, clear
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "holders/holders.h"
+#include "json-fields.h"
+#include "owners/owners.h"
+#include "policy/protect.h"
+#include "repair/clear.h"
+#include "repair/fs.h"
+#include "repair/pause.h"
+#include "repair/plan.h"
+#include "repair/remap.h"
+#include "repair/repair.h"
+#include "repair/salvage.h"
+#include "source/mce_history.h"
+#include "source/nvdimm.h"
+
+/* Owners can move while we work; a repair that never catches up with them waits instead. */
+#define MAX_ROUNDS 3
+
+static int ask_anew(const struct repair_job *job, struct incident *in)
+{
+	int r = owners_find(&in, 1);
+
+	return r < 0 ? r : holders_find(job->proc_fd, &in, 1);
+}
+
+static int set_outcome(struct incident *in, const char *state, const char *reason,
+		       const char *detail)
+{
+	return string_set(&in->repair.state, state) ?: string_set(&in->repair.reason, reason)
+	       ?: string_set(&in->repair.detail, detail && *detail ? detail : NULL);
+}
+
+/* "failed" outweighs "waiting", which outweighs "done"; among equals the first one stays. */
+static unsigned weight(const char *state)
+{
+	static const char *const by_weight[] = { "none", "done", "waiting", "failed" };
+
+	for (unsigned i = 0; i < 4; i++)
+		if (state && !strcmp(state, by_weight[i]))
+			return i;
+	return 0;
+}
+
+static int add_up(struct incident *in, const struct page_result *result)
+{
+	in->repair.zeroed_bytes += result->zeroed_bytes;
+	in->repair.salvaged_bytes += result->salvaged_bytes;
+	if (weight(result->state) < weight(in->repair.state) ||
+	    (weight(result->state) == weight(in->repair.state) && in->repair.reason))
+		return 0;
+	return set_outcome(in, result->state, result->reason, result->detail);
+}
+
+static void refuse_page(const struct page_plan *page, struct page_result *ret)
+{
+	bool by_rule = !strcmp(page->reason, "rule");
+
+	*ret = (struct page_result){ 0 };
+	result_stop(ret, by_rule ? "none" : "failed", page->reason, "%s", page->detail);
+}
+
+static int explain_fs(int r, struct page_result *ret)
+{
+	if (r == -ENODEV || r == -ESTALE)
+		return result_stop(ret, "waiting", "not-mounted",
+				   "the filesystem is not mounted any more");
+	if (r == -EROFS)
+		return result_stop(ret, "waiting", "read-only", "the filesystem is read-only");
+	if (r == -EOPNOTSUPP)
+		return result_stop(ret, "failed", "block-size",
+				   "the filesystem's blocks are not %u bytes", PAGE_BYTES);
+	if (r == -EPERM)
+		return result_stop(ret, "failed", "store",
+				   "the store directory of the filesystem is not root's own");
+	return result_stop(ret, "failed", "io-error", "the filesystem can't be opened: %s",
+			   strerror(-r));
+}
+
+static int run_page(const struct repair_job *job, struct incident *in, const struct page_plan *page,
+		    struct repair_fs *fs, struct page_result *ret)
+{
+	int bad, r = 0;
+	bool remap;
+
+	*ret = (struct page_result){ .state = "done" };
+	bad = nvdimm_is_bad(job->map, (struct range){ page->phys_start, PAGE_BYTES });
+	if (bad < 0 || (bad == 0 && !page->dev))
+		return bad;
+	if (bad && !page->method) {
+		refuse_page(page, ret);
+		return 0;
+	}
+	/* A page that is no longer bad may be one whose remap was cut off near its end: that goes
+	 * to its end. */
+	remap = !bad || page->method->id == METHOD_REMAP;
+	if (page->dev && page->dev != fs->dev) {
+		repair_fs_close(fs);
+		r = repair_fs_open(job->proc_fd, job->map, in, page->dev, fs);
+	}
+	if (r >= 0 && remap)
+		r = repair_fs_prepare_remap(fs, page->phys_start);
+	if (r < 0) {
+		explain_fs(r, ret);
+		return 0;
+	}
+
+	if (remap)
+		return remap_page(job, fs, in, page->phys_start, ret);
+	return clear_page(job, page->dev ? fs : NULL, in, page->phys_start, ret);
+}
+
+static void start_over(struct incident *in)
+{
+	in->repair.zeroed_bytes = 0;
+	in->repair.salvaged_bytes = 0;
+	for (size_t i = 0; i < in->repair.n_losses; i++)
+		loss_done(&in->repair.losses[i]);
+	in->repair.n_losses = 0;
+	set_outcome(in, "none", NULL, NULL);
+}
+
+static int run_round(const struct repair_job *job, struct incident *in)
+{
+	struct repair_fs fs = { .root_fd = -1, .store_fd = -1, .bdev_fd = -1 };
+	struct page_result result;
+	struct plan plan;
+	int r;
+
+	start_over(in);
+	r = ask_anew(job, in);
+	if (r < 0)
+		return r;
+	r = plan_make(in, in->repair.wish, &plan);
+	for (size_t i = 0; r >= 0 && i < plan.n_pages; i++) {
+		if (plan.pages[i].method)
+			r = string_set(&in->repair.method, plan.pages[i].method->name);
+		if (r >= 0)
+			r = run_page(job, in, &plan.pages[i], &fs, &result);
+		if (r >= 0)
+			r = add_up(in, &result);
+	}
+	repair_fs_close(&fs);
+	plan_done(&plan);
+	return r;
+}
+
+int repair_run(const struct repair_job *job, struct incident *in)
+{
+	int r = 0;
+
+	for (unsigned round = 0; round < MAX_ROUNDS; round++) {
+		r = run_round(job, in);
+		if (r < 0 || !in->repair.reason || strcmp(in->repair.reason, "moved"))
+			break;
+	}
+	if (r < 0)
+		return r;
+	/* What the incident says of its owners shall be true after the repair, too. */
+	return ask_anew(job, in);
+}
+
+/* ---- preview ---- */
+
+static struct json_object *steps_to_json(const struct repair_method *method)
+{
+	struct json_object *steps = json_object_new_array();
+
+	for (const char *const *step = method->steps; steps && *step; step++)
+		json_object_array_add(steps, json_object_new_string(*step));
+	return steps;
+}
+
+static struct json_object *files_to_json(const struct incident *in, uint64_t phys_start)
+{
+	struct range page = { phys_start, PAGE_BYTES };
+	struct json_object *files = json_object_new_array();
+
+	for (size_t i = 0; files && i < in->n_owners; i++) {
+		const struct owner *owner = &in->owners[i];
+
+		if (range_overlaps((struct range){ owner->phys_start, owner->length_bytes }, page))
+			json_object_array_add(files, owner_to_json(owner));
+	}
+	return files;
+}
+
+static int preview_page(const struct repair_job *job, const struct incident *in,
+			const struct page_plan *page, struct json_object *pages,
+			struct repair *sums)
+{
+	_cleanup_(badblocks_freep) struct badblocks *bad = NULL;
+	struct json_fields f = json_fields_new();
+	uint64_t lost;
+	int r;
+
+	field_put_hex(&f, "phys_start", page->phys_start);
+	field_put_string(&f, "method", page->method ? page->method->name : NULL);
+	field_put_string(&f, "reason", page->reason);
+	field_put_string(&f, "detail", page->detail);
+	if (page->method)
+		field_put_object(&f, "steps", steps_to_json(page->method));
+	field_put_object(&f, "owners", files_to_json(in, page->phys_start));
+	json_object_array_add(pages, f.object);
+	if (f.r < 0 || !page->method || page->method->id != METHOD_REMAP)
+		return f.r;
+
+	r = nvdimm_bad_within(job->map, (struct range){ page->phys_start, PAGE_BYTES }, &bad);
+	if (r < 0)
+		return r;
+	lost = SECTOR_BYTES * __builtin_popcount(salvage_bad_sectors(bad, page->phys_start));
+	if (mce_history_of(page->phys_start) != MCE_NEVER)
+		lost = PAGE_BYTES;
+	sums->zeroed_bytes += lost;
+	sums->salvaged_bytes += PAGE_BYTES - lost;
+	return 0;
+}
+
+/* Who must let go first: those that could store and may not be paused. */
+static struct json_object *waits_for(const struct repair_job *job, const struct incident *in)
+{
+	struct json_object *list = json_object_new_array();
+	struct paused writers;
+
+	if (!list || pause_candidates(job->proc_fd, in, &writers) < 0)
+		return list;
+	for (size_t i = 0; i < in->n_holders; i++) {
+		const struct holder *holder = &in->holders[i];
+
+		for (size_t k = 0; k < writers.n; k++)
+			if (writers.all[k].pid == holder->pid &&
+			    (!in->repair.pause_holders ||
+			     protect_process(job->policy, NULL, holder)))
+				json_object_array_add(list, holder_to_json(holder));
+	}
+	pause_done(&writers);
+	return list;
+}
+
+int repair_preview(const struct repair_job *job, struct incident *in, struct json_object **ret)
+{
+	struct json_object *pages = json_object_new_array();
+	struct json_fields f = json_fields_new();
+	struct repair sums = { 0 };
+	const char *method = NULL;
+	struct plan plan = { 0 };
+	int r;
+
+	r = ask_anew(job, in);
+	if (r >= 0)
+		r = plan_make(in, in->repair.wish, &plan);
+	for (size_t i = 0; r >= 0 && i < plan.n_pages; i++) {
+		if (plan.pages[i].method)
+			method = plan.pages[i].method->name;
+		r = preview_page(job, in, &plan.pages[i], pages, &sums);
+	}
+	plan_done(&plan);
+
+	field_put_uint(&f, "incident", in->number);
+	field_put_string(&f, "wish", repair_wish_name(in->repair.wish));
+	field_put_string(&f, "method", method);
+	field_put_object(&f, "pages", pages);
+	field_put_uint(&f, "zeroed_bytes", sums.zeroed_bytes);
+	field_put_uint(&f, "salvaged_bytes", sums.salvaged_bytes);
+	field_put_object(&f, "waits_for", waits_for(job, in));
+	if (r >= 0)
+		r = f.r;
+	if (r < 0) {
+		json_object_put(f.object);
+		return r;
+	}
+	*ret = f.object;
+	return 0;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* result: what came of the repair of one page. */
+#pragma once
+
+#include <stdint.h>
+
+struct page_result {
+	const char *state; /* "done", "waiting", "failed"; static */
+	const char *reason; /* machine word, NULL where there is nothing to add; static */
+	char detail[256]; /* the same as a sentence, "" where the word is enough */
+	uint64_t zeroed_bytes;
+	uint64_t salvaged_bytes;
+};
+
+/* Set state, reason and detail. Always 1: "the outcome is known, go no further". */
+int result_stop(struct page_result *result, const char *state, const char *reason,
+		const char *format, ...) __attribute__((format(printf, 4, 5)));

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * target: see target.h.
+ *
+ * Everything goes through one fd that was opened by inode and generation and checked by fstat:
+ * paths can be renamed under us, the inode can't.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "owners/handle.h"
+#include "repair/extent.h"
+#include "repair/target.h"
+
+static const char *open_reason(int r)
+{
+	switch (r) {
+	case -ESTALE:
+	case -ENOENT:
+		return "moved";
+	case -EPERM:
+	case -EACCES:
+		return "immutable";
+	case -EROFS:
+		return "read-only";
+	case -ETXTBSY:
+		return "text-busy";
+	default:
+		return "io-error";
+	}
+}
+
+static int measure(struct target *t)
+{
+	struct statx stx;
+
+	if (statx(t->fd, "", AT_EMPTY_PATH, STATX_SIZE | STATX_TYPE, &stx) < 0)
+		return -errno;
+	if (!S_ISREG(stx.stx_mode) || stx.stx_size <= t->page_offset_bytes)
+		return -ESTALE;
+	t->dax = stx.stx_attributes & STATX_ATTR_DAX;
+	t->length_bytes = stx.stx_size - t->page_offset_bytes < PAGE_BYTES
+				  ? stx.stx_size - t->page_offset_bytes
+				  : PAGE_BYTES;
+	return 0;
+}
+
+int target_open(int root_fd, const char *filesystem, const struct owner *owner, uint64_t phys_start,
+		struct target *ret, const char **ret_reason)
+{
+	/* The owner's bytes may begin inside of the page: its page begins this much earlier in the
+	 * file. */
+	uint64_t into_page = owner->phys_start - phys_start;
+	int r;
+
+	*ret = (struct target){ .owner = owner,
+				.fd = -1,
+				.page_offset_bytes = owner->file_offset_bytes - into_page };
+	r = handle_open(root_fd, filesystem, owner->inode, owner->generation,
+			O_RDWR | O_NOATIME | O_CLOEXEC);
+	if (r < 0) {
+		*ret_reason = open_reason(r);
+		return r;
+	}
+	ret->fd = r;
+	r = measure(ret);
+	if (r < 0) {
+		*ret_reason = "moved";
+		target_close(ret);
+	}
+	return r;
+}
+
+void target_close(struct target *t)
+{
+	if (t->fd >= 0)
+		close(TAKE_FD(t->fd));
+}
+
+int target_is_on(const struct target *t, uint64_t dev_offset_bytes)
+{
+	struct extent e;
+	int r;
+
+	r = extent_of_page(t->fd, t->page_offset_bytes, &e);
+	if (r < 0)
+		return r;
+	return e.mapped && !e.unwritten && e.dev_offset_bytes == dev_offset_bytes;
+}
+
+bool target_changed_size(const struct target *t)
+{
+	struct target now = *t;
+
+	return measure(&now) < 0 || now.length_bytes != t->length_bytes;
+}
+
+int target_reads_as(const struct target *t, const struct salvaged_page *page)
+{
+	uint8_t data[PAGE_BYTES];
+	ssize_t n = pread(t->fd, data, t->length_bytes, t->page_offset_bytes);
+
+	if (n < 0)
+		return -errno;
+	return n == (ssize_t)t->length_bytes && !memcmp(data, page->data, t->length_bytes);
+}
+
+static int add_loss(const struct target *t, uint32_t start, uint32_t end, struct incident *in)
+{
+	struct loss *loss = incident_add_loss(in);
+	int r;
+
+	if (!loss)
+		return -ENOMEM;
+	loss->inode = t->owner->inode;
+	loss->file_offset_bytes = t->page_offset_bytes + start;
+	loss->length_bytes = end - start;
+	r = string_set(&loss->mountpoint, t->owner->mountpoint);
+	for (char **path = t->owner->paths; r >= 0 && path && *path; path++)
+		r = strv_push(&loss->paths, *path);
+	return r;
+}
+
+int target_add_losses(const struct target *t, const struct salvaged_page *page, struct incident *in)
+{
+	uint32_t sector_bytes = SECTOR_BYTES;
+	int r;
+
+	for (uint32_t start = 0; start < t->length_bytes;) {
+		uint32_t end = start;
+
+		while (end < t->length_bytes && page->bad_sectors & 1u << end / sector_bytes)
+			end += sector_bytes;
+		if (end == start) {
+			start += sector_bytes;
+			continue;
+		}
+		r = add_loss(t, start, end < t->length_bytes ? end : t->length_bytes, in);
+		if (r < 0)
+			return r;
+		start = end;
+	}
+	return 0;
+}
+
+struct json_object *target_to_json(const struct target *t)
+{
+	struct json_object *o = owner_to_json(t->owner);
+
+	if (!o)
+		return NULL;
+	json_object_object_add(o, "page_offset_bytes",
+			       json_object_new_uint64(t->page_offset_bytes));
+	json_object_object_add(o, "page_length_bytes", json_object_new_int(t->length_bytes));
+	return o;
+}
