@@ -4,13 +4,20 @@
  *
  *   holders -> [policy] -> respond, repair
  *
- * Pure: an incident and a config in, verdicts out; nothing is touched. First matching rule wins, for each holder on
- * its own (its user, unit, exe and the file it holds), and for the repair (the owners and the device; rules that
- * ask for a holder's property can't match a repair when nobody holds it).
+ * An incident and a config in, verdicts out; nothing is touched, and only /proc and extended attributes
+ * are read. The first matching rule wins, in file order.
  *
- * Never acted upon, whatever a rule says: pid 1, kernel threads, hwpoisond itself and its control clients; and
- * systemd-journald, dbus and sshd unless a rule names them in Unit= or Exe= without a wildcard. A file or cgroup with
- * xattr user.hwpoisond.avoid is only reported.
+ * For a holder a rule matches if the device, the process and at least one owner of the incident do.
+ *
+ * For the repair each owner has its own first matching rule, and the least of these wishes counts: to
+ * repair a shared block changes all of its owners. A rule that asks for a property of a holder matches if
+ * a holder has it. Free and unwritten media have a say only where nothing else is lost, and where the
+ * owners are not known completely, the unknown one counts as one that no Path= matches.
+ *
+ * Never acted upon, whatever a rule says: pid 1, kernel threads, hwpoisond itself and its control
+ * clients; and systemd-journald, dbus and sshd unless the rule names them in Unit= or Exe= without a
+ * wildcard. Where a file or a cgroup has the extended attribute user.hwpoisond.avoid, its holders are
+ * only reported; such a file is not repaired either.
  */
 #pragma once
 
@@ -22,22 +29,31 @@
 
 struct policy_context {
 	const struct config *config;
-	int proc_fd;			/* to tell kernel threads; stays the caller's */
+	int proc_fd;			/* to tell kernel threads; stays the caller's; -1: don't */
 	pid_t self;			/* hwpoisond's pid */
 	const pid_t *control_clients;	/* pids on our control socket */
 	size_t n_control_clients;
 	const char *cgroup_root;	/* "/sys/fs/cgroup"; NULL: xattrs of cgroups are not asked */
 };
 
-/* Set action, signal_number, grace_usec, rule and reason of every holder, and wish, rule and pause_holders of the repair. 0, -ENOMEM. */
+/*
+ * Set action, signal_number, grace_usec, rule and reason of every holder, and wish, rule and
+ * pause_holders of the repair. Where a repair was wished for and policy says less, its reason is
+ * "policy" and its detail says why, unless a repair has been planned already. 0, -ENOMEM.
+ */
 int policy_decide(const struct policy_context *ctx, struct incident *in);
 
-/* Which rule would catch this file, or a process that holds it? Lines of JSON for `policy explain`: an object
- * {"file","repair":{"rule","wish","reason"},"holders":[{pid,comm,"action","rule","reason"}],"rules":[{"rule","matches","reason"}]}. A new
- * reference; NULL: out of memory. */
+/*
+ * What would policy do about this file? {"file","repair":{"rule","wish","reason"},
+ * "holders":[{"pid","comm","action","rule","reason"}],"rules":[{"rule","matches","reason"}]}. A new
+ * reference; NULL: out of memory.
+ */
 struct json_object *policy_explain(const struct policy_context *ctx, const struct incident *in);
 
-/* Rules that can never match (shadowed by an earlier one that matches everything, contradictory keys), one sentence each through on_problem. */
+/*
+ * Rules that can never match, because an earlier one catches all that they could or because their own
+ * keys exclude each other: one sentence each through on_problem.
+ */
 void policy_check(const struct config *config, config_problem on_problem, void *userdata);
 
 /* "*" stays within a directory, "**" crosses. For tests. */

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * policy: what shall be done to each holder and to the media, and why.
+ *
+ *   holders -> [policy] -> respond, repair
+ *
+ * In:   an incident with owners and holders, and the rules.
+ * Out:  a verdict with its reason, for every holder and for the repair.
+ *
+ * Where owners of one block fall under different rules, the mildest wish counts: a repair cannot
+ * change one of them alone. Whether a rule matches is match.c, who is spared protect.c.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "policy/match.h"
+#include "policy/protect.h"
+#include "policy/verdict.h"
+
+__attribute__((format(printf, 2, 3))) static int say(char **ret, const char *format, ...)
+{
+	va_list args;
+	int r;
+
+	va_start(args, format);
+	r = vasprintf(ret, format, args);
+	va_end(args);
+	if (r < 0) {
+		*ret = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static const struct rule *rule_for_holder(const struct policy_context *ctx,
+					  const struct incident *in, const struct holder *holder)
+{
+	for (size_t i = 0; i < ctx->config->n_rules; i++) {
+		const struct rule *rule = &ctx->config->rules[i];
+
+		if (!mismatch_of_device(rule, &in->device) && !mismatch_of_owners(rule, in) &&
+		    !mismatch_of_process(rule, holder))
+			return rule;
+	}
+	return NULL;
+}
+
+static const char *why_spared(const struct policy_context *ctx, const struct rule *rule,
+			      const struct incident *in, const struct holder *holder)
+{
+	const char *why = protect_process(ctx, rule, holder);
+
+	if (!why)
+		why = protect_cgroup(ctx, holder);
+	for (size_t i = 0; !why && i < in->n_owners; i++)
+		why = protect_owner(ctx, &in->owners[i]);
+	return why;
+}
+
+int verdict_on_holder(const struct policy_context *ctx, const struct incident *in,
+		      const struct holder *holder, struct holder_verdict *ret)
+{
+	const struct rule *rule = rule_for_holder(ctx, in, holder);
+	const char *key = holder->maps ? "Holders" : "Openers";
+	const char *why;
+	enum verb asked;
+
+	*ret = (struct holder_verdict){ .verb = VERB_REPORT, .rule = rule };
+	if (!rule)
+		return say(&ret->reason, "no rule matches, so it is only reported");
+	if (rule->broken)
+		return say(&ret->reason,
+			   "rule \"%s\" (%s:%u) was not understood, so it is only reported",
+			   rule->name, rule->file, rule->line);
+
+	asked = holder->maps ? rule->holders : rule->openers;
+	why = asked == VERB_REPORT ? NULL : why_spared(ctx, rule, in, holder);
+	if (why)
+		return say(&ret->reason, "rule \"%s\" says %s=%s, but %s, so it is only reported",
+			   rule->name, key, verb_name(asked), why);
+
+	ret->verb = asked;
+	return say(&ret->reason, "rule \"%s\" says %s=%s", rule->name, key, verb_name(asked));
+}
+
+static const struct rule *rule_for_owner(const struct policy_context *ctx,
+					 const struct incident *in, const struct owner *owner)
+{
+	for (size_t i = 0; i < ctx->config->n_rules; i++) {
+		const struct rule *rule = &ctx->config->rules[i];
+
+		if (!mismatch_of_device(rule, &in->device) && !mismatch_of_owner(rule, owner) &&
+		    !mismatch_of_processes(rule, in))
+			return rule;
+	}
+	return NULL;
+}
+
+/* What one owner's rule says about the repair. */
+static int verdict_on_owner(const struct policy_context *ctx, const struct incident *in,
+			    const struct owner *owner, struct repair_verdict *ret)
+{
+	const struct rule *rule = rule_for_owner(ctx, in, owner);
+	const char *why;
+
+	*ret = (struct repair_verdict){ .wish = REPAIR_NONE, .rule = rule };
+	if (!rule)
+		return say(&ret->reason, "no rule matches this %s",
+			   owner ? owner_kind_name(owner->kind) : "device");
+	if (rule->broken) {
+		ret->reduced = rule->repair != REPAIR_NONE;
+		return say(&ret->reason, "rule \"%s\" (%s:%u) was not understood", rule->name,
+			   rule->file, rule->line);
+	}
+
+	why = rule->repair == REPAIR_NONE || !owner ? NULL : protect_owner(ctx, owner);
+	if (why) {
+		ret->reduced = true;
+		return say(&ret->reason, "rule \"%s\" says Repair=%s, but %s", rule->name,
+			   repair_wish_name(rule->repair), why);
+	}
+	ret->wish = rule->repair;
+	ret->pause_holders = rule->pause_holders;
+	return say(&ret->reason, "rule \"%s\" says Repair=%s", rule->name,
+		   repair_wish_name(rule->repair));
+}
+
+/* Keep the milder of two wishes; pausing needs the leave of both. Takes over the reason of next. */
+static void take_milder(struct repair_verdict *all, struct repair_verdict *next)
+{
+	bool pause = all->pause_holders && next->pause_holders;
+	bool reduced = all->reduced || next->reduced || all->wish != next->wish;
+
+	if (next->wish < all->wish) {
+		free(all->reason);
+		*all = *next;
+	} else
+		free(next->reason);
+	all->pause_holders = pause;
+	all->reduced = reduced;
+}
+
+static bool is_empty(const struct owner *owner)
+{
+	return owner->kind == OWNER_FREE || owner->kind == OWNER_UNWRITTEN;
+}
+
+/* Who would have to be stopped, but must not be? A SIGSTOP acts upon a process like any other. */
+static bool may_pause_writers(const struct policy_context *ctx, const struct rule *rule,
+			      const struct incident *in)
+{
+	for (size_t i = 0; i < in->n_holders; i++) {
+		const struct holder *holder = &in->holders[i];
+		bool writes = holder->open_writable;
+
+		for (size_t j = 0; j < holder->n_mappings; j++)
+			writes = writes || holder->mappings[j].writable;
+		if (writes && (protect_process(ctx, rule, holder) || protect_cgroup(ctx, holder)))
+			return false;
+	}
+	return true;
+}
+
+int verdict_on_repair(const struct policy_context *ctx, const struct incident *in,
+		      struct repair_verdict *ret)
+{
+	static const struct owner unknown = { .kind = OWNER_UNKNOWN };
+	struct repair_verdict all = {}, next;
+	bool data_lost = !in->owners_complete;
+	int r;
+
+	for (size_t i = 0; i < in->n_owners; i++)
+		data_lost = data_lost || !is_empty(&in->owners[i]);
+
+	/* One more round than there are owners, for the one that we do not know, or for nobody. */
+	for (size_t i = 0; i <= in->n_owners; i++) {
+		const struct owner *owner = i < in->n_owners ? &in->owners[i] : NULL;
+
+		if (owner && data_lost && is_empty(owner))
+			continue;
+		if (!owner && !in->owners_complete)
+			owner = &unknown;
+		if (!owner && in->n_owners)
+			continue;
+		r = verdict_on_owner(ctx, in, owner, &next);
+		if (r < 0) {
+			free(all.reason);
+			return r;
+		}
+		if (all.reason)
+			take_milder(&all, &next);
+		else
+			all = next;
+	}
+	all.pause_holders = all.pause_holders && may_pause_writers(ctx, all.rule, in);
+	*ret = all;
+	return 0;
+}
+
+static int decide_holder(const struct policy_context *ctx, const struct incident *in,
+			 struct holder *holder)
+{
+	_cleanup_(freep) char *reason = NULL;
+	struct holder_verdict v;
+	int r;
+
+	r = verdict_on_holder(ctx, in, holder, &v);
+	if (r < 0)
+		return r;
+	reason = v.reason;
+
+	r = string_set(&holder->rule, v.rule ? v.rule->name : NULL);
+	if (r < 0)
+		return r;
+	free(holder->reason);
+	holder->reason = TAKE(reason);
+	holder->action = v.verb;
+	holder->signal_number = v.verb == VERB_SIGNAL ? v.rule->signal_number : 0;
+	holder->grace_usec = v.verb == VERB_TERMINATE ? v.rule->grace_usec : 0;
+	return 0;
+}
+
+/* A repair that was planned has its own reason; before, the field is ours. */
+static int explain_reduced_wish(struct repair *repair, const struct repair_verdict *v)
+{
+	bool ours = !repair->state || !strcmp(repair->state, "none");
+	_cleanup_(freep) char *detail = NULL;
+	int r;
+
+	if (!ours)
+		return 0;
+	r = string_set(&repair->reason, v->reduced ? "policy" : NULL);
+	if (r < 0)
+		return r;
+	if (v->reduced) {
+		r = say(&detail, "%s, and the least wish of all owners counts", v->reason);
+		if (r < 0)
+			return r;
+	}
+	return string_set(&repair->detail, detail);
+}
+
+static int decide_repair(const struct policy_context *ctx, struct incident *in)
+{
+	_cleanup_(freep) char *reason = NULL;
+	struct repair_verdict v;
+	int r;
+
+	r = verdict_on_repair(ctx, in, &v);
+	if (r < 0)
+		return r;
+	reason = v.reason;
+
+	r = string_set(&in->repair.rule, v.rule ? v.rule->name : NULL);
+	if (r < 0)
+		return r;
+	in->repair.wish = v.wish;
+	in->repair.pause_holders = v.pause_holders;
+	return explain_reduced_wish(&in->repair, &v);
+}
+
+int policy_decide(const struct policy_context *ctx, struct incident *in)
+{
+	int r;
+
+	assert(ctx && ctx->config);
+	assert(in);
+
+	for (size_t i = 0; i < in->n_holders; i++) {
+		r = decide_holder(ctx, in, &in->holders[i]);
+		if (r < 0)
+			return r;
+	}
+	return decide_repair(ctx, in);
+}
