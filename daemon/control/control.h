@@ -2,9 +2,10 @@
 /*
  * control: the Varlink service io.hwpoisond on RUNTIME_DIR/io.hwpoisond.
  *
- * Reading needs root or membership of group hwpoisond (the socket's mode and SO_PEERCRED), changing anything needs root. Everything from a client
- * is hostile: at most 1 MiB a message, 64 connections, bounded queues; a client that breaks the protocol is told once
- * where the protocol allows it, and closed.
+ * Reading needs root or membership of group hwpoisond (the socket's mode and SO_PEERCRED), changing
+ * anything needs root. Everything from a client is hostile: at most 1 MiB a message, 64
+ * connections, bounded queues; a client that breaks the protocol is told once where the protocol
+ * allows it, and closed.
  */
 #pragma once
 
@@ -24,10 +25,11 @@ struct control_parts {		/* all stay the caller's */
 	struct feed *feed;
 	struct ledger *ledger;		/* NULL: `list --all` answers from memory */
 	struct nvdimm *nvdimm;
-	const char *const *config;	/* path of the configuration file, for PolicyCheck; may change at reload */
+	const char *const *config;	/* path of the configuration file, for PolicyCheck */
 	const struct config *const *policy;	/* the configuration in force */
 	const char *runtime_dir;
-	struct json_object *(*status)(void *userdata);	/* more members for Status; new reference */
+	/* More members for Status, {"sources":[...]}; new reference. The IDL must name them. */
+	struct json_object *(*status)(void *userdata);
 	void *userdata;
 };
 

@@ -211,32 +211,46 @@ static int remove_stale(const struct sockaddr_un *address)
 	return unlink(address->sun_path) < 0 ? -errno : 0;
 }
 
+/* The file inherits the socket's mode: closed to all until its group is set. */
+static int bind_as(int fd, const struct sockaddr_un *address, mode_t mode, gid_t group)
+{
+	int r;
+
+	if (fchmod(fd, 0600) < 0 ||
+	    bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+		return -errno;
+	if (chown(address->sun_path, (uid_t)-1, group) >= 0 &&
+	    chmod(address->sun_path, mode) >= 0 && listen(fd, SOMAXCONN) >= 0)
+		return 0;
+	r = -errno;
+	unlink(address->sun_path);
+	return r;
+}
+
 int varlink_server_listen(struct varlink_server *s, const char *path, mode_t mode, gid_t group)
 {
 	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_(freep) char *copy = strdup(path);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int r;
 
+	assert(!s->path);
+
 	if (fd < 0)
 		return -errno;
+	if (!copy)
+		return -ENOMEM;
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	r = remove_stale(&address);
 	if (r < 0)
 		return r;
+	r = bind_as(fd, &address, mode, group);
+	if (r < 0)
+		return r;
 
-	/* The file inherits the socket's mode: closed to all until its group is set. */
-	if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	s->path = strdup(path);
-	if (!s->path)
-		return -ENOMEM;
-	if (chown(path, (uid_t)-1, group) < 0 || chmod(path, mode) < 0)
-		return -errno;
-	if (listen(fd, SOMAXCONN) < 0)
-		return -errno;
-
+	s->path = TAKE(copy);
 	r = sd_event_add_io(s->event, &s->listen_source, fd, EPOLLIN, on_connection, s);
 	if (r < 0)
 		return r;

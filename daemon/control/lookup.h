@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lookup: questions that an administrator asks about this machine, answered from its present state.
+ *
+ *   control, hwpoisonctl -> [lookup] -> locate, owners, holders, policy
+ *
+ * Needs no daemon and no incident, but root: run by hwpoisonctl itself, or by the daemon in a
+ * worker, since each may take long. Reads only. Answers are JSON objects as in
+ * io.hwpoisond.varlink, new references.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <json-c/json.h>
+
+#include "locate/address_map.h"
+#include "policy/policy.h"
+
+#define LOOKUP_MAX_BYTES (1ull << 30)
+
+/* address_map_build(), once more where devices came or went during the walk. */
+int lookup_build_map(struct address_map **ret);
+
+struct lookup_range {
+	const char *device;		/* "pmem0", "/dev/vda1"; NULL: a physical range */
+	uint64_t sector;		/* of device */
+	uint64_t n_sectors;
+	uint64_t phys_start;
+	uint64_t length_bytes;
+};
+
+/*
+ * {"ranges":[...]}: one for each piece. 0; -EINVAL: no valid range, or over LOOKUP_MAX_BYTES;
+ * -ENODEV: no such block device; -ERANGE: past its end; or another negative errno.
+ */
+int lookup_resolve(const struct lookup_range *what, struct json_object **ret);
+
+/* {"holders":[...]}. length_bytes 0: to the end. 0; negative: the file can't be examined. */
+int lookup_holders(const char *file, uint64_t offset_bytes, uint64_t length_bytes,
+		   struct json_object **ret);
+
+/*
+ * {"file","n_rules","problems":[...]}; a file that is not there has neither. 0; negative: it can't
+ * be read.
+ */
+int lookup_config(const char *file, struct json_object **ret);
+
+/* {"explanation":{...}}; ctx->proc_fd is opened here. 0; -EINVAL: neither file nor directory. */
+int lookup_explain(const struct policy_context *ctx, const char *file, struct json_object **ret);

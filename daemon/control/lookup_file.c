@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * lookup_file: who holds this file, and which rule would apply to it?
+ *
+ *   control, hwpoisonctl -> [lookup_file] -> holders, policy
+ *
+ * In:   a file that need not have lost anything.
+ * Out:  the answers that the stations would give if it had, from an incident that is made up here.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "control/lookup.h"
+#include "holders/holders.h"
+#include "json-fields.h"
+#include "locate/block.h"
+#include "owners/mounts.h"
+
+int lookup_holders(const char *file, uint64_t offset_bytes, uint64_t length_bytes,
+		   struct json_object **ret)
+{
+	_cleanup_(closep) int proc_fd = open("/proc", O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(incident_freep) struct incident *in = NULL;
+	_cleanup_(json_object_putp) struct json_object *whole = NULL;
+	_cleanup_(json_object_putp) struct json_object *answer = json_object_new_object();
+	struct json_object *holders;
+	int r;
+
+	if (proc_fd < 0)
+		return -errno;
+	in = incident_new((struct range){ 0, 1 }, 0);
+	if (!in || !answer)
+		return -ENOMEM;
+	r = holders_of_file(proc_fd, file, offset_bytes, length_bytes, in);
+	if (r < 0)
+		return r;
+
+	whole = incident_to_json(in);
+	if (!whole || !json_object_object_get_ex(whole, "holders", &holders) ||
+	    json_object_object_add(answer, "holders", json_object_get(holders)) < 0)
+		return -ENOMEM;
+	*ret = TAKE(answer);
+	return 0;
+}
+
+/* The device of a filesystem: known in full on an NVDIMM, by name on another disk, not at all
+ * elsewhere. */
+static int device_of_filesystem(dev_t dev, struct device *ret)
+{
+	_cleanup_(address_map_freep) struct address_map *map = NULL;
+	_cleanup_(closep) int sysfs_fd = open("/sys/class/block", O_DIRECTORY | O_CLOEXEC);
+	char link[64], target[PATH_MAX], disk[64];
+	struct range extent;
+	int r;
+
+	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(dev), minor(dev));
+	if (sysfs_fd < 0 || !realpath(link, target))
+		return 0;
+	if (block_disk_of(sysfs_fd, strrchr(target, '/') + 1, disk, &extent) < 0)
+		return 0;
+
+	r = lookup_build_map(&map);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < map->n_places; i++) {
+		const char *blockdev = map->places[i].device.blockdev;
+
+		if (blockdev && !strcmp(blockdev, disk))
+			return device_copy(&map->places[i].device, ret);
+	}
+	return string_set(&ret->blockdev, disk);
+}
+
+static int describe_mount(int proc_fd, struct owner *owner)
+{
+	_cleanup_(mounts_freep) struct mounts *mounts = NULL;
+	const struct mount *mount;
+	int r;
+
+	r = mounts_read(proc_fd, &mounts);
+	if (r < 0)
+		return r;
+	mount = mounts_best(mounts, owner->dev);
+	if (!mount)
+		return 0;
+	r = string_set(&owner->filesystem, mount->filesystem);
+	return r < 0 ? r : string_set(&owner->mountpoint, mount->mountpoint);
+}
+
+/* The file as the owner of lost bytes, all of it. */
+static int owner_of_file(int proc_fd, const char *file, struct incident *in)
+{
+	_cleanup_(freep) char *real = realpath(file, NULL);
+	struct owner *owner;
+	struct stat st;
+	int r;
+
+	if (!real || stat(real, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		return -EINVAL;
+
+	owner = incident_add_owner(in);
+	if (!owner)
+		return -ENOMEM;
+	owner->kind = S_ISDIR(st.st_mode) ? OWNER_DIRECTORY : OWNER_FILE_DATA;
+	owner->dev = st.st_dev;
+	owner->inode = st.st_ino;
+	owner->length_bytes = (uint64_t)st.st_size;
+	r = strv_push(&owner->paths, real);
+	return r < 0 ? r : describe_mount(proc_fd, owner);
+}
+
+int lookup_explain(const struct policy_context *given, const char *file, struct json_object **ret)
+{
+	_cleanup_(closep) int proc_fd = open("/proc", O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(incident_freep) struct incident *in = incident_new((struct range){ 0, 1 }, 0);
+	struct policy_context ctx = *given;
+	struct json_fields answer;
+	int r;
+
+	if (proc_fd < 0)
+		return -errno;
+	if (!in)
+		return -ENOMEM;
+	ctx.proc_fd = proc_fd;
+
+	r = owner_of_file(proc_fd, file, in);
+	if (r < 0)
+		return r;
+	in->owners_complete = true;
+	r = device_of_filesystem(in->owners[0].dev, &in->device);
+	if (r < 0)
+		return r;
+	r = holders_of_file(proc_fd, in->owners[0].paths[0], 0, 0, in);
+	if (r < 0)
+		return r;
+
+	answer = json_fields_new();
+	field_put_object(&answer, "explanation", policy_explain(&ctx, in));
+	if (answer.r < 0) {
+		json_object_put(answer.object);
+		return answer.r;
+	}
+	*ret = answer.object;
+	return 0;
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * lookups: Resolve, Holders and PolicyExplain: questions that take long, each in a worker.
+ *
+ *   varlink -> [lookups] -> worker -> lookup -> back, when it has the answer
+ *
+ * PolicyCheck only reads a file and needs none. A client that leaves ends its worker. At most
+ * CONTROL_MAX_LOOKUPS run at a time: they are questions of administrators, and the incidents' own
+ * workers must not wait for them.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/control_private.h"
+#include "control/lookup.h"
+#include "worker.h"
+
+#define TIMEOUT_USEC (600ull * 1000000)
+#define MAX_CLIENTS  VARLINK_MAX_CONNECTIONS
+
+struct lookup_job {
+	struct control *control;
+	struct varlink_call *call;
+	struct worker *worker;
+	struct json_object *answer;
+	/* the question; strings are the call's */
+	int (*ask)(const struct lookup_job *job, struct json_object **ret);
+	struct lookup_range range;
+	const char *file;
+	uint64_t offset_bytes;
+	uint64_t length_bytes;
+	struct policy_context policy;
+	pid_t clients[MAX_CLIENTS];
+};
+
+static struct lookup_job *job_free(struct lookup_job *job)
+{
+	struct control *c = job->control;
+
+	for (size_t i = 0; i < CONTROL_MAX_LOOKUPS; i++)
+		if (c->lookups[i] == job)
+			c->lookups[i] = NULL;
+	worker_free(job->worker);
+	json_object_put(job->answer);
+	free(job);
+	return NULL;
+}
+
+static int ask_resolve(const struct lookup_job *job, struct json_object **ret)
+{
+	return lookup_resolve(&job->range, ret);
+}
+
+static int ask_holders(const struct lookup_job *job, struct json_object **ret)
+{
+	return lookup_holders(job->file, job->offset_bytes, job->length_bytes, ret);
+}
+
+static int ask_explain(const struct lookup_job *job, struct json_object **ret)
+{
+	return lookup_explain(&job->policy, job->file, ret);
+}
+
+/* In the child. */
+static int job_run(struct worker_link *link, void *userdata)
+{
+	const struct lookup_job *job = userdata;
+	_cleanup_(json_object_putp) struct json_object *answer = NULL;
+	int r = job->ask(job, &answer);
+
+	return r < 0 ? r : worker_tell(link, answer);
+}
+
+static void on_answer(struct worker *w, struct json_object *message, bool wants_reply,
+		      void *userdata)
+{
+	struct lookup_job *job = userdata;
+
+	json_object_put(job->answer);
+	job->answer = json_object_get(message);
+}
+
+static void reply_failed(struct lookup_job *job, int r)
+{
+	if (job->range.device && r == -ENODEV)
+		control_error_string(job->call, "NoSuchDevice", "device", job->range.device);
+	else if (job->range.device && r == -ERANGE)
+		varlink_error_parameter(job->call, "sector");
+	else if (job->ask == ask_resolve && r == -EINVAL)
+		varlink_error_parameter(job->call,
+					job->range.device ? "n_sectors" : "length_bytes");
+	else
+		control_fail(job->call, r);
+}
+
+static void on_done(struct worker *w, int r, void *userdata)
+{
+	struct lookup_job *job = userdata;
+
+	if (r >= 0 && !job->answer)
+		r = -EIO;
+	if (r < 0)
+		reply_failed(job, r);
+	else
+		varlink_reply(job->call, job->answer);
+	job_free(job);
+}
+
+static void on_gone(struct varlink_call *call, void *userdata)
+{
+	job_free(userdata);
+	varlink_drop(call);
+}
+
+static const struct worker_ops ops = {
+	.name = "lookup",
+	.run = job_run,
+	.on_message = on_answer,
+	.on_done = on_done,
+	.timeout_usec = TIMEOUT_USEC,
+};
+
+static struct lookup_job **free_slot(struct control *c)
+{
+	for (size_t i = 0; i < CONTROL_MAX_LOOKUPS; i++)
+		if (!c->lookups[i])
+			return &c->lookups[i];
+	return NULL;
+}
+
+/* Takes the question that was filled in, and the call. */
+static void job_start(struct control *c, struct varlink_call *call,
+		      const struct lookup_job *question)
+{
+	struct lookup_job **slot = free_slot(c), *job;
+	int r;
+
+	if (!slot) {
+		control_error_string(call, "Busy", "what", "lookups");
+		return;
+	}
+	job = malloc(sizeof(*job));
+	if (!job) {
+		control_fail(call, -ENOMEM);
+		return;
+	}
+	*job = *question;
+	job->control = c;
+	job->call = call;
+	job->policy.control_clients = job->clients;
+	*slot = job;
+
+	r = worker_start(c->parts.event, &ops, job, job, &job->worker);
+	if (r < 0) {
+		job_free(job);
+		control_fail(call, r);
+		return;
+	}
+	varlink_call_notify(call, on_gone, NULL, job);
+}
+
+/* "0x8021a000", and nothing before or behind it. */
+static bool parse_hex(const char *text, uint64_t *ret)
+{
+	char *end;
+
+	if (strncmp(text, "0x", 2) || !text[2] || strspn(text + 2, "0123456789abcdefABCDEF") > 16)
+		return false;
+	if (text[2 + strspn(text + 2, "0123456789abcdefABCDEF")])
+		return false;
+	*ret = strtoull(text, &end, 16);
+	return true;
+}
+
+/* The first integer that is negative: none of ours may be. */
+static const char *negative(struct json_object *parameters)
+{
+	json_object_object_foreach (parameters, name, value)
+		if (json_object_is_type(value, json_type_int) && json_object_get_int64(value) < 0)
+			return name;
+	return NULL;
+}
+
+static bool given(struct json_object *parameters, const char *name)
+{
+	return json_object_object_get(parameters, name);
+}
+
+/* A device with sectors, or physical addresses, and not a mixture. NULL: fine; else what is wrong.
+ */
+static const char *range_read(struct json_object *parameters, struct lookup_range *ret)
+{
+	const char *phys = varlink_string(parameters, "phys_start"), *wrong = negative(parameters);
+
+	if (wrong)
+		return wrong;
+	ret->device = varlink_string(parameters, "device");
+	if (!ret->device == !phys)
+		return ret->device ? "device" : "phys_start";
+
+	if (ret->device && given(parameters, "length_bytes"))
+		return "length_bytes";
+	if (ret->device && !given(parameters, "sector"))
+		return "sector";
+	if (phys && given(parameters, "sector"))
+		return "sector";
+	if (phys && given(parameters, "n_sectors"))
+		return "n_sectors";
+	if (phys && !parse_hex(phys, &ret->phys_start))
+		return "phys_start";
+	ret->length_bytes = (uint64_t)varlink_int(parameters, "length_bytes", SECTOR_BYTES);
+	ret->sector = (uint64_t)varlink_int(parameters, "sector", 0);
+	ret->n_sectors = (uint64_t)varlink_int(parameters, "n_sectors", 1);
+	return NULL;
+}
+
+void control_resolve(struct varlink_call *call, struct json_object *parameters, void *userdata)
+{
+	struct lookup_job question = { .ask = ask_resolve };
+	const char *wrong = range_read(parameters, &question.range);
+
+	if (wrong)
+		varlink_error_parameter(call, wrong);
+	else
+		job_start(userdata, call, &question);
+}
+
+void control_holders(struct varlink_call *call, struct json_object *parameters, void *userdata)
+{
+	struct lookup_job question = {
+		.ask = ask_holders,
+		.file = varlink_string(parameters, "file"),
+		.offset_bytes = (uint64_t)varlink_int(parameters, "offset_bytes", 0),
+		.length_bytes = (uint64_t)varlink_int(parameters, "length_bytes", 0),
+	};
+	const char *wrong = negative(parameters);
+
+	if (!wrong && *question.file != '/')
+		wrong = "file";
+	if (wrong)
+		varlink_error_parameter(call, wrong);
+	else
+		job_start(userdata, call, &question);
+}
+
+void control_policy_explain(struct varlink_call *call, struct json_object *parameters,
+			    void *userdata)
+{
+	struct control *c = userdata;
+	struct lookup_job question = {
+		.ask = ask_explain,
+		.file = varlink_string(parameters, "file"),
+		.policy = { .config = *c->parts.policy,
+			    .self = getpid(),
+			    .cgroup_root = "/sys/fs/cgroup" },
+	};
+
+	if (*question.file != '/') {
+		varlink_error_parameter(call, "file");
+		return;
+	}
+	question.policy.n_control_clients = control_clients(c, question.clients, MAX_CLIENTS);
+	job_start(c, call, &question);
+}
+
+void control_policy_check(struct varlink_call *call, struct json_object *parameters, void *userdata)
+{
+	struct control *c = userdata;
+	_cleanup_(json_object_putp) struct json_object *answer = NULL;
+	int r = lookup_config(*c->parts.config, &answer);
+
+	if (r < 0)
+		control_fail(call, r);
+	else
+		varlink_reply(call, answer);
+}
