@@ -8,7 +8,10 @@
 
 #include "incident.h"
 
-/* Fill pid, start_ticks, comm, exe, uid, unit, cgroup, container. 0; -ESRCH: gone. What can't be read stays NULL. */
+/*
+ * Fill pid, start_ticks, comm, exe, uid (effective), unit, cgroup, container. 0; -ESRCH: gone,
+ * nothing is filled in; -ENOMEM. What can't be read stays NULL.
+ */
 int process_describe(int proc_fd, pid_t pid, struct holder *ret);
 
 /* Field 22 of /proc/PID/stat. 0; -ESRCH. */
@@ -17,5 +20,13 @@ int process_start_ticks(int proc_fd, pid_t pid, uint64_t *ret_ticks);
 /* A thread of the kernel has no mm and is never a holder we act upon. 1, 0, -ESRCH. */
 int process_is_kernel_thread(int proc_fd, pid_t pid);
 
-/* "0::/system.slice/pg.service\n" -> unit "pg.service" (NULL: none), container id (NULL: none). For tests. 0, -ENOMEM. */
+/* Do two processes run the same program file? false where that can't be seen. */
+bool process_same_program(int proc_fd, pid_t a, pid_t b);
+
+/*
+ * "/system.slice/pg.service" -> unit "pg.service" (NULL: none), container id (NULL: none). The
+ * unit is one that a manager on this host knows: the system's, or below user@UID.service that
+ * user's; what a unit's own processes made below it (a container with a systemd inside) is
+ * theirs. 0, -ENOMEM.
+ */
 int cgroup_parse(const char *cgroup_path, char **ret_unit, char **ret_container);

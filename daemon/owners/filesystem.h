@@ -36,7 +36,8 @@ void filesystem_done(struct filesystem *fs);
  * What it keeps in phys, as owners of `in`. phys_of_fs as for owners_ask_fsmap(). 0 or negative
  * errno.
  */
-int filesystem_ask(struct filesystem *fs, uint64_t phys_of_fs, struct range phys, struct incident *in);
+int filesystem_ask(struct filesystem *fs, uint64_t phys_of_fs, struct range phys,
+		   struct incident *in);
 
 /* Find the names of all inodes that filesystem_ask() met. 0 or -ENOMEM. */
 int filesystem_find_names(struct filesystem *fs, int proc_fd);

@@ -29,7 +29,7 @@ struct fsmap_view {
 	uint64_t size_bytes;		/* 0: not known */
 	uint64_t group_bytes;		/* records never cross a multiple of this; 0: not known */
 	bool names_owners;		/* there is a reverse map, and we may see it */
-	bool finds_starts_only;		/* an old kernel: what began before the question is left out */
+	bool finds_starts_only;		/* an old kernel leaves out what began earlier */
 };
 
 struct fsmap_piece {

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 #include <linux/openat2.h>
 
@@ -27,8 +28,13 @@
 #include "strv.h"
 
 /* Return 1 to stop the walk. st is that of the open file, fd_dir_fd its /proc/PID/fd. */
-typedef int (*link_function)(int fd_dir_fd, const char *number, const struct stat *st,
+typedef int (*link_function)(int fd_dir_fd, const char *number, const struct statx *st,
 			     void *userdata);
+
+static dev_t device_of(const struct statx *st)
+{
+	return makedev(st->stx_dev_major, st->stx_dev_minor);
+}
 
 static int for_each_fd(int pid_fd, dev_t dev, link_function f, void *userdata)
 {
@@ -44,9 +50,12 @@ static int for_each_fd(int pid_fd, dev_t dev, link_function f, void *userdata)
 		return -ENOMEM;
 	}
 	for (struct dirent *e; (e = readdir(dir));) {
-		struct stat st;
+		struct statx st;
 
-		if (e->d_name[0] == '.' || fstatat(fd, e->d_name, &st, 0) < 0 || st.st_dev != dev)
+		/* As the kernel has it: asking the server of a FUSE mount could stop us. */
+		if (e->d_name[0] == '.' ||
+		    statx(fd, e->d_name, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &st) < 0 ||
+		    device_of(&st) != dev)
 			continue;
 		r = f(fd, e->d_name, &st, userdata);
 		if (r)
@@ -99,7 +108,7 @@ struct search {
 };
 
 /* Does this name below the mount lead to that inode, and stay within the mount? */
-static bool leads_to(const struct search *s, const char *below, const struct stat *wanted)
+static bool leads_to(const struct search *s, const char *below, const struct statx *wanted)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
@@ -109,14 +118,14 @@ static bool leads_to(const struct search *s, const char *below, const struct sta
 	struct stat st;
 
 	fd = (int)syscall(SYS_openat2, s->mount_fd, *below ? below : ".", &how, sizeof(how));
-	return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == wanted->st_dev &&
-	       st.st_ino == wanted->st_ino;
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == device_of(wanted) &&
+	       st.st_ino == wanted->stx_ino;
 }
 
-static int note_link(int fd_dir_fd, const char *number, const struct stat *st, void *userdata)
+static int note_link(int fd_dir_fd, const char *number, const struct statx *st, void *userdata)
 {
 	struct search *s = userdata;
-	struct wanted_inode *wanted = wanted_find(s->wanted, st->st_ino);
+	struct wanted_inode *wanted = wanted_find(s->wanted, st->stx_ino);
 	const char *top = strcmp(s->mount->root, "/") ? s->mount->root : "";
 	char path[PATH_MAX], fs_path[2 * PATH_MAX];
 	const char *below;
@@ -168,17 +177,17 @@ int links_find(int proc_fd, const struct mount *mount, int mount_fd, struct want
 }
 
 /* What is neither file nor directory could do things when it is opened. */
-static int open_link(int fd_dir_fd, const char *number, const struct stat *st, void *userdata)
+static int open_link(int fd_dir_fd, const char *number, const struct statx *st, void *userdata)
 {
 	struct stat opened;
 	int fd, *ret = userdata;
 
-	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
+	if (!S_ISREG(st->stx_mode) && !S_ISDIR(st->stx_mode))
 		return 0;
 	fd = openat(fd_dir_fd, number, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
-	if (fstat(fd, &opened) < 0 || opened.st_dev != st->st_dev) {
+	if (fstat(fd, &opened) < 0 || opened.st_dev != device_of(st)) {
 		close(fd);
 		return 0;
 	}

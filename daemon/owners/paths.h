@@ -22,8 +22,10 @@ struct wanted {
 /* Add an inode, or find it. NULL: out of memory. Valid until the next one is added. */
 struct wanted_inode *wanted_add(struct wanted *w, uint64_t inode);
 struct wanted_inode *wanted_find(const struct wanted *w, uint64_t inode);
-size_t wanted_n_missing(const struct wanted *w);	/* inodes with fewer names than they must have */
 void wanted_done(struct wanted *w);
+
+/* How many inodes have fewer names than they must have. */
+size_t wanted_n_missing(const struct wanted *w);
 
 /*
  * One pass over all directories of the filesystem of fs_fd, whatever part of it is mounted there

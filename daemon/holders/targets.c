@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * targets: which bytes of which files are lost, in the terms that /proc speaks.
+ *
+ *   owners -> [targets] -> proc-maps, proc-fd
+ *
+ * In:   incidents with owners. Out:  a table, sorted by file, that each mapping and each open
+ * file of the system is looked up in.
+ *
+ * Only what a process can lose is in it: file data, a raw block device, a dax device. Nobody
+ * loses anything by an unwritten extent, and metadata is held by the kernel.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "holders/targets.h"
+#include "locate/block.h"
+
+#define MAX_MAPPINGS 1024u
+
+static int compare_keys(const struct file_key *l, const struct file_key *r)
+{
+	if (l->type != r->type)
+		return l->type < r->type ? -1 : 1;
+	if (l->dev != r->dev)
+		return l->dev < r->dev ? -1 : 1;
+	if (l->inode != r->inode)
+		return l->inode < r->inode ? -1 : 1;
+	return 0;
+}
+
+static int compare_targets(const void *a, const void *b)
+{
+	const struct target *l = a, *r = b;
+	int order = compare_keys(&l->key, &r->key);
+
+	if (order)
+		return order;
+	return (l->incident > r->incident) - (l->incident < r->incident);
+}
+
+void targets_sort(struct targets *t)
+{
+	if (t->n)
+		qsort(t->all, t->n, sizeof(*t->all), compare_targets);
+}
+
+int targets_add(struct targets *t, struct target target)
+{
+	if (!(t->n & (t->n - 1))) {
+		struct target *grown = reallocarray(t->all, t->n ? 2 * t->n : 1, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		t->all = grown;
+	}
+	t->all[t->n++] = target;
+	t->has_devices |= target.key.type != 0;
+	t->has_blocks |= target.key.type == S_IFBLK;
+	return 0;
+}
+
+void targets_done(struct targets *t)
+{
+	free(t->all);
+	*t = (struct targets){};
+}
+
+const struct target *targets_find(const struct targets *t, struct file_key key, size_t *ret_n)
+{
+	size_t low = 0, high = t->n, end;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_keys(&t->all[middle].key, &key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (end = low; end < t->n && !compare_keys(&t->all[end].key, &key);)
+		end++;
+	*ret_n = end - low;
+	return end > low ? &t->all[low] : NULL;
+}
+
+/* The disk and the partitions through which a raw owner's bytes can be reached. */
+static int add_block_devices(struct targets *t, const struct incident *in, const struct owner *o,
+			     size_t incident)
+{
+	_cleanup_(closep) int block_fd = open("/sys/class/block",
+					      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(freep) struct block_slice *slices = NULL;
+	uint64_t start = in->device.sector * SECTOR_BYTES + in->phys.start_bytes % SECTOR_BYTES +
+			 (o->phys_start - in->phys.start_bytes);
+	int n;
+
+	if (block_fd < 0 || !in->device.blockdev)
+		return 0;
+	n = block_slices(block_fd, in->device.blockdev, (struct range){ start, o->length_bytes },
+			 &slices);
+	for (int i = 0; i < n; i++) {
+		int r = targets_add(t, (struct target){
+					       .key = { slices[i].dev, 0, S_IFBLK },
+					       .file_bytes = slices[i].bytes,
+					       .incident = incident,
+				       });
+		if (r < 0)
+			return r;
+	}
+	return n == -ENOMEM ? n : 0;
+}
+
+/*
+ * Without a complete answer nobody knows where in the device the bytes are: every mapping may
+ * hold them.
+ */
+static int add_dax_device(struct targets *t, const struct incident *in, const struct owner *o,
+			  size_t incident)
+{
+	struct range whole = { 0, UINT64_MAX };
+	char path[128];
+	struct stat st;
+
+	if (!in->device.chardev)
+		return 0;
+	snprintf(path, sizeof(path), "/dev/%s", in->device.chardev);
+	if (stat(path, &st) < 0 || !S_ISCHR(st.st_mode))
+		return 0;
+	return targets_add(t, (struct target){
+				      .key = { st.st_rdev, 0, S_IFCHR },
+				      .file_bytes = in->owners_complete
+							    ? (struct range){ o->file_offset_bytes,
+									      o->length_bytes }
+							    : whole,
+				      .incident = incident,
+			      });
+}
+
+static int add_owner(struct targets *t, const struct incident *in, const struct owner *o,
+		     size_t incident)
+{
+	switch (o->kind) {
+	case OWNER_FILE_DATA:
+		if (!o->inode)
+			return 0;
+		return targets_add(t,
+				   (struct target){
+					   .key = { o->dev, o->inode, 0 },
+					   .file_bytes = { o->file_offset_bytes, o->length_bytes },
+					   .incident = incident,
+				   });
+	case OWNER_RAW:
+		return add_block_devices(t, in, o, incident);
+	case OWNER_DEVDAX:
+		return add_dax_device(t, in, o, incident);
+	default:
+		return 0;
+	}
+}
+
+int targets_of_incidents(const struct incident *const *incidents, size_t n, struct targets *ret)
+{
+	_cleanup_(targets_done) struct targets t = {};
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < incidents[i]->n_owners; j++) {
+			int r = add_owner(&t, incidents[i], &incidents[i]->owners[j], i);
+
+			if (r < 0)
+				return r;
+		}
+	targets_sort(&t);
+	*ret = t;
+	t = (struct targets){};
+	return 0;
+}
+
+/* Nothing that the holder would say is new in this. */
+static bool is_told(const struct hits *h, const struct hit *hit)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (h->all[i].incident == hit->incident && h->all[i].mapped == hit->mapped &&
+		    h->all[i].writable >= hit->writable)
+			return true;
+	return false;
+}
+
+int hits_add(struct hits *h, struct hit hit)
+{
+	if ((!hit.mapped || h->n_mappings >= MAX_MAPPINGS) && is_told(h, &hit))
+		return 0;
+	if (!(h->n & (h->n - 1))) {
+		struct hit *grown = reallocarray(h->all, h->n ? 2 * h->n : 1, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		h->all = grown;
+	}
+	h->all[h->n++] = hit;
+	h->n_mappings += hit.mapped;
+	return 0;
+}
+
+void hits_done(struct hits *h)
+{
+	free(h->all);
+	*h = (struct hits){};
+}
