@@ -7,9 +7,9 @@
  * later file win; rules keep file order, drop-ins after the main file in order of their names.
  *
  * A rule that was not understood in what it matches (an unknown key counts: it may be a match key
- * with a typo) is `broken`. It must not act on more than was meant, and must not uncover to a later,
- * harsher rule what it was meant to shield. So whatever its remaining keys match is only reported,
- * and not repaired.
+ * with a typo) is `broken`. It must not act on more than was meant, and must not uncover to a
+ * later, harsher rule what it was meant to shield. So whatever its remaining keys match is only
+ * reported, and not repaired.
  */
 #pragma once
 
@@ -53,7 +53,7 @@ struct config {
 	bool feed_journal;
 	bool feed_socket;
 	char *feed_file;		/* NULL: off */
-	char *metrics_textfile;		/* NULL: off; nothing writes it yet, which is a problem too */
+	char *metrics_textfile;		/* NULL: off; as hook, nothing uses it yet */
 	struct rule *rules;
 	size_t n_rules;
 	unsigned n_problems;
@@ -63,9 +63,9 @@ struct config {
 typedef void (*config_problem)(const char *sentence, void *userdata);
 
 /*
- * path must exist if `required`. Drop-ins: PATH.d/ *.conf. 0 (also with problems: see n_problems), or
- * a negative errno: the file can't be read at all (-EFBIG: over 1 MiB); *ret is set only when 0.
- * on_problem may be NULL. Asks the user database for User=.
+ * path must exist if `required`. Drop-ins: PATH.d/ *.conf. 0 (also with problems: see n_problems),
+ * or a negative errno: the file can't be read at all (-EFBIG: over 1 MiB); *ret is set only when
+ * 0. on_problem may be NULL. Asks the user database for User=.
  */
 int config_read(const char *path, bool required, config_problem on_problem, void *userdata,
 		struct config **ret);

@@ -4,8 +4,8 @@
  *
  *   [config_files] -> lines -> config
  *
- * A file is read whole before anything of it is used, so that a file that is edited meanwhile can't
- * leave us with half of a rule more often than an editor does.
+ * A file is read whole before anything of it is used, so that a file that is edited meanwhile
+ * can't leave us with half of a rule more often than an editor does.
  */
 #include <assert.h>
 #include <errno.h>

@@ -9,5 +9,5 @@
 /* The whole file in memory, at most 1 MiB: -EFBIG. Also -EISDIR, -ENOENT, ... */
 int config_file_read(const char *path, char **ret, size_t *ret_n_bytes);
 
-/* PATH.d/ *.conf in order of their names, without hidden ones. None: *ret is NULL. -E2BIG: over 1024. */
+/* PATH.d/ *.conf in order of their names, hidden ones left out; NULL: none. -E2BIG: over 1024. */
 int config_files_dropins(const char *path, char ***ret);

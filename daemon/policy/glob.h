@@ -2,9 +2,9 @@
 /*
  * glob: shell patterns over names that other people choose.
  *
- * '*' is any run of bytes but '/', '**' any run at all, '?' one byte but '/', [a-z] [!a-z] one of a
- * set and never '/', '\' takes the meaning from what follows. Bytes are compared, not characters.
- * No pattern takes exponential time.
+ * '*' is any run of bytes but '/', '**' any run at all, '?' one byte but '/', [a-z] [!a-z] one of
+ * a set and never '/', '\' takes the meaning from what follows. Bytes are compared, not
+ * characters. No pattern takes exponential time.
  */
 #pragma once
 
@@ -16,4 +16,4 @@
 bool name_glob_match(const char *glob, const char *name);
 
 bool glob_is_well_formed(const char *glob);	/* every '[' has its ']', no backslash at the end */
-bool glob_is_literal(const char *glob);		/* matches one name only; an escape counts as a wildcard */
+bool glob_is_literal(const char *glob);	/* no wildcard, and no escape either */

@@ -2,9 +2,9 @@
 /*
  * lines: a file of [sections] and Key=values, with the line of each, split by libinih.
  *
- * As in systemd's files: blanks around keys and values do not count, a line that ends in a backslash
- * goes on in the next one, lines that begin with '#' or ';' are comments. A '#' or ';' after a
- * blank begins a comment too; "\#" does not.
+ * As in systemd's files: blanks around keys and values do not count, a line that ends in a
+ * backslash goes on in the next one, lines that begin with '#' or ';' are comments. A '#' or ';'
+ * after a blank begins a comment too; "\#" does not.
  */
 #pragma once
 

@@ -2,8 +2,8 @@
 /*
  * match: does a rule apply?
  *
- * Each returns NULL where the rule matches, or the first key that does not, as it is written in the
- * configuration.
+ * Each returns NULL where the rule matches, or the first key that does not, as it is written in
+ * the configuration.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 #include "policy/config.h"
 
 const char *mismatch_of_device(const struct rule *rule, const struct device *device);
-const char *mismatch_of_owner(const struct rule *rule, const struct owner *owner); /* NULL: nobody */
+const char *mismatch_of_owner(const struct rule *rule, const struct owner *owner); /* or NULL */
 const char *mismatch_of_process(const struct rule *rule, const struct holder *holder);
 
 /* The same for an incident as a whole: is there any such owner, any such process? */

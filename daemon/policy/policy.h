@@ -4,20 +4,22 @@
  *
  *   holders -> [policy] -> respond, repair
  *
- * An incident and a config in, verdicts out; nothing is touched, and only /proc and extended attributes
- * are read. The first matching rule wins, in file order.
+ * An incident and a config in, verdicts out; nothing is touched, and only /proc and extended
+ * attributes are read. The first matching rule wins, in file order.
  *
- * For a holder a rule matches if the device, the process and at least one owner of the incident do.
+ * For a holder a rule matches if the device, the process and at least one owner of the incident
+ * do.
  *
- * For the repair each owner has its own first matching rule, and the least of these wishes counts: to
- * repair a shared block changes all of its owners. A rule that asks for a property of a holder matches if
- * a holder has it. Free and unwritten media have a say only where nothing else is lost, and where the
- * owners are not known completely, the unknown one counts as one that no Path= matches.
+ * For the repair each owner has its own first matching rule, and the least of these wishes counts:
+ * to repair a shared block changes all of its owners. A rule that asks for a property of a holder
+ * matches if a holder has it. Free and unwritten media have a say only where nothing else is lost,
+ * and where the owners are not known completely, the unknown one counts as one that no Path=
+ * matches.
  *
  * Never acted upon, whatever a rule says: pid 1, kernel threads, hwpoisond itself and its control
- * clients; and systemd-journald, dbus and sshd unless the rule names them in Unit= or Exe= without a
- * wildcard. Where a file or a cgroup has the extended attribute user.hwpoisond.avoid, its holders are
- * only reported; such a file is not repaired either.
+ * clients; and systemd-journald, dbus and sshd unless the rule names them in Unit= or Exe= without
+ * a wildcard. Where a file or a cgroup has the extended attribute user.hwpoisond.avoid, its
+ * holders are only reported; such a file is not repaired either.
  */
 #pragma once
 
@@ -33,7 +35,7 @@ struct policy_context {
 	pid_t self;			/* hwpoisond's pid */
 	const pid_t *control_clients;	/* pids on our control socket */
 	size_t n_control_clients;
-	const char *cgroup_root;	/* "/sys/fs/cgroup"; NULL: xattrs of cgroups are not asked */
+	const char *cgroup_root;	/* "/sys/fs/cgroup"; NULL: no attributes of cgroups */
 };
 
 /*
@@ -45,14 +47,14 @@ int policy_decide(const struct policy_context *ctx, struct incident *in);
 
 /*
  * What would policy do about this file? {"file","repair":{"rule","wish","reason"},
- * "holders":[{"pid","comm","action","rule","reason"}],"rules":[{"rule","matches","reason"}]}. A new
- * reference; NULL: out of memory.
+ * "holders":[{"pid","comm","action","rule","reason"}],"rules":[{"rule","matches","reason"}]}. A
+ * new reference; NULL: out of memory.
  */
 struct json_object *policy_explain(const struct policy_context *ctx, const struct incident *in);
 
 /*
- * Rules that can never match, because an earlier one catches all that they could or because their own
- * keys exclude each other: one sentence each through on_problem.
+ * Rules that can never match, because an earlier one catches all that they could or because their
+ * own keys exclude each other: one sentence each through on_problem.
  */
 void policy_check(const struct config *config, config_problem on_problem, void *userdata);
 

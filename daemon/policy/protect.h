@@ -5,12 +5,12 @@
 #include "policy/policy.h"
 
 /*
- * Why this process must not be touched under this rule, as the rest of a sentence ("pid 1 is never acted
- * upon"), or NULL: nothing speaks against it.
+ * Why this process must not be touched under this rule, as the rest of a sentence ("pid 1 is never
+ * acted upon"), or NULL: nothing speaks against it.
  */
 const char *protect_process(const struct policy_context *ctx, const struct rule *rule,
 			    const struct holder *holder);
 
-/* The same for extended attribute user.hwpoisond.avoid: of its cgroup or one above, and of an owner. */
+/* The same for the attribute user.hwpoisond.avoid: of its cgroup or one above; of an owner. */
 const char *protect_cgroup(const struct policy_context *ctx, const struct holder *holder);
 const char *protect_owner(const struct policy_context *ctx, const struct owner *owner);

@@ -2,8 +2,8 @@
 /*
  * values: what stands behind "Key=", as a type.
  *
- * Each returns 0 and sets *ret, or a negative errno and leaves it: -EINVAL when that is no such value,
- * -ENOMEM, or what is said below.
+ * Each returns 0 and sets *ret, or a negative errno and leaves it: -EINVAL when that is no such
+ * value, -ENOMEM, or what is said below.
  */
 #pragma once
 
