@@ -28,20 +28,24 @@ struct feed_settings {
 	bool socket;
 	const char *file;		/* NULL: none */
 	const char *runtime_dir;	/* where the socket `events` goes */
+	const char *journal_socket;	/* NULL: journald's own; tests have another */
 };
 
 struct feed;
 
-/* The ledger gives sequence numbers and stays the caller's; NULL: they count from 1 in memory. 0 or
- * negative errno; a sink that can't be opened is logged and left out (see feed_n_failed_sinks). */
+/*
+ * The ledger gives sequence numbers and stays the caller's; NULL: they count from 1 in memory. The
+ * strings are copied. 0 or negative errno; a sink that can't be opened is logged and left out (see
+ * feed_n_failed_sinks), a file or journal is tried again.
+ */
 int feed_new(sd_event *event, const struct feed_settings *settings, struct ledger *ledger,
 	     struct feed **ret);
 struct feed *feed_free(struct feed *f);		/* sends what is queued for at most 100 ms */
 DEFINE_CLEANUP(struct feed *, feed_free);
 
 /*
- * Send "io.hwpoisond." + type. incident 0: none. data is borrowed; NULL: {}. Nothing to return: what
- * can't be delivered is counted.
+ * Send "io.hwpoisond." + type, one of message.c's. incident 0: none. data is borrowed; NULL: {}.
+ * Nothing to return: what can't be delivered is counted.
  */
 void feed_send(struct feed *f, const char *type, enum severity severity, uint64_t incident,
 	       struct json_object *data);
@@ -49,6 +53,10 @@ void feed_send(struct feed *f, const char *type, enum severity severity, uint64_
 /* data is the incident, with `reason` added when it is not NULL. */
 void feed_send_incident(struct feed *f, const char *type, enum severity severity,
 			const struct incident *in, const char *reason);
+
+/* The same for holder.*: data is the incident, with the one concerned as "holder" besides. */
+void feed_send_holder(struct feed *f, const char *type, enum severity severity,
+		      const struct incident *in, const struct holder *holder, const char *reason);
 
 void feed_reopen(struct feed *f);	/* SIGHUP: the file was rotated */
 
@@ -58,4 +66,5 @@ int feed_subscribe(struct feed *f, feed_subscriber each, void *userdata, uint64_
 void feed_unsubscribe(struct feed *f, uint64_t id);
 
 uint64_t feed_n_sent(const struct feed *f);
-uint64_t feed_n_dropped(const struct feed *f);
+uint64_t feed_n_dropped(const struct feed *f);		/* of all sinks together */
+unsigned feed_n_failed_sinks(const struct feed *f);	/* that take no events now */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* event: the envelope that every event travels in, CloudEvents 1.0 attributes in JSON. */
+#pragma once
+
+#include <stdint.h>
+
+#include <json-c/json.h>
+
+#include "feed/feed.h"
+
+struct event_head {
+	uint64_t seq;
+	const char *type;	/* without "io.hwpoisond." */
+	enum severity severity;
+	uint64_t incident;	/* 0: none */
+};
+
+/* A new reference, or NULL: out of memory. data is borrowed; NULL: {}. */
+struct json_object *event_new(const struct event_head *head, struct json_object *data);
+
+const char *severity_name(enum severity severity);
