@@ -75,6 +75,8 @@ static const char *why_essential(const struct holder *holder)
 /* Is this process meant by the rule, and not just caught by a pattern? */
 static bool is_named_by(const struct rule *rule, const struct holder *holder)
 {
+	if (!rule)
+		return false;
 	if (rule->unit && holder->unit && glob_is_literal(rule->unit) &&
 	    !strcmp(rule->unit, holder->unit))
 		return true;

@@ -6,7 +6,7 @@
 
 /*
  * Why this process must not be touched under this rule, as the rest of a sentence ("pid 1 is never
- * acted upon"), or NULL: nothing speaks against it.
+ * acted upon"), or NULL: nothing speaks against it. Without a rule (NULL) nobody is named by one.
  */
 const char *protect_process(const struct policy_context *ctx, const struct rule *rule,
 			    const struct holder *holder);
