@@ -93,6 +93,6 @@ for ((i = 0; i < 600; i++)); do
 done
 check_equal "many ranges are kept" 600 "$(media_list | wc -l)"
 check "a scrub gets over them" scrub
-check_equal "and the kernel keeps 512" 512 "$(xargs -n 2 < $REGION/badblocks | wc -l)"
+check_equal "of which the kernel keeps 512" 512 "$(badblocks_list | wc -l)"
 
 done_checks

@@ -40,7 +40,7 @@ static const char usage[] =
 	"       store   write counters into slots of the range, check each before the next\n"
 	"       open    only have it open\n"
 	"       read    pread the range, print it and end\n"
-	"       where   print \"MAJOR:MINOR BYTE\", where the offset lies on its block device, and end\n"
+	"       where   print \"MAJOR:MINOR BYTE\", its place on the block device, and end\n"
 	"  --map shared|sync|private   how to map it (shared)\n"
 	"  --write                     open and map writable (store: always)\n"
 	"  --offset N --length N       the range of the file (0, 4096)\n"
@@ -52,9 +52,9 @@ static const char usage[] =
 	"  --log FILE                  append there instead of standard output\n"
 	"SIGUSR1, SIGHUP and SIGRTMIN are reported; SIGUSR2 prints what the range holds now.\n";
 
-#define N_SLOTS		16
-#define PAUSE_MSEC	1		/* between rounds: some 1000 accesses a second */
-#define MANY_SIGBUS	200		/* reported one by one up to here, then counted */
+#define N_SLOTS	    16
+#define PAUSE_MSEC  1 /* between rounds: some 1000 accesses a second */
+#define MANY_SIGBUS 200 /* reported one by one up to here, then counted */
 
 static struct {
 	const char *mode, *map, *file, *log;
@@ -63,7 +63,7 @@ static struct {
 } opt = { .map = "shared", .length = 4096 };
 
 static int fd = -1;
-static unsigned char *base;		/* the range; NULL when it is not mapped */
+static unsigned char *base; /* the range; NULL when it is not mapped */
 static int signal_pipe[2];
 static sigjmp_buf access_failed;
 static volatile sig_atomic_t in_access;
@@ -80,12 +80,18 @@ static void die(const char *what)
 static const char *code_name(int code)
 {
 	switch (code) {
-	case BUS_ADRERR:	return "BUS_ADRERR";
-	case BUS_MCEERR_AR:	return "BUS_MCEERR_AR";
-	case BUS_MCEERR_AO:	return "BUS_MCEERR_AO";
-	case SI_USER:		return "SI_USER";
-	case SI_QUEUE:		return "SI_QUEUE";
-	default:		return "other";
+	case BUS_ADRERR:
+		return "BUS_ADRERR";
+	case BUS_MCEERR_AR:
+		return "BUS_MCEERR_AR";
+	case BUS_MCEERR_AO:
+		return "BUS_MCEERR_AO";
+	case SI_USER:
+		return "SI_USER";
+	case SI_QUEUE:
+		return "SI_QUEUE";
+	default:
+		return "other";
 	}
 }
 
@@ -184,7 +190,9 @@ static void print_where(void)
 	union {
 		struct fiemap map;
 		char bytes[sizeof(struct fiemap) + sizeof(struct fiemap_extent)];
-	} u = { .map = { .fm_start = opt.offset, .fm_length = 1, .fm_extent_count = 1,
+	} u = { .map = { .fm_start = opt.offset,
+			 .fm_length = 1,
+			 .fm_extent_count = 1,
 			 .fm_flags = FIEMAP_FLAG_SYNC } };
 	const struct fiemap_extent *e = (const struct fiemap_extent *)(u.bytes + sizeof(u.map));
 	struct stat st;
@@ -239,8 +247,8 @@ static void check_round(unsigned char *before, unsigned char *buf)
 	for (uint64_t i = 0; i < n; i++) {
 		if (buf[i] == before[from + i])
 			continue;
-		printf("changed offset=%" PRIu64 " was=%02x is=%02x\n",
-		       opt.offset + from + i, before[from + i], buf[i]);
+		printf("changed offset=%" PRIu64 " was=%02x is=%02x\n", opt.offset + from + i,
+		       before[from + i], buf[i]);
 		break;
 	}
 	memcpy(before + from, buf, n);
@@ -337,29 +345,51 @@ static void catch_signals(void)
 
 static void parse(int argc, char **argv)
 {
-	const struct option longs[] = {
-		{ "map", 1, NULL, 'm' },	{ "write", 0, NULL, 'w' },
-		{ "offset", 1, NULL, 'o' },	{ "length", 1, NULL, 'n' },
-		{ "slots", 1, NULL, 's' },	{ "no-touch", 0, NULL, 't' },
-		{ "early-kill", 0, NULL, 'e' },	{ "ignore-term", 0, NULL, 'i' },
-		{ "release-on-term", 0, NULL, 'r' }, { "log", 1, NULL, 'l' },
-		{}
-	};
+	const struct option longs[] = { { "map", 1, NULL, 'm' },
+					{ "write", 0, NULL, 'w' },
+					{ "offset", 1, NULL, 'o' },
+					{ "length", 1, NULL, 'n' },
+					{ "slots", 1, NULL, 's' },
+					{ "no-touch", 0, NULL, 't' },
+					{ "early-kill", 0, NULL, 'e' },
+					{ "ignore-term", 0, NULL, 'i' },
+					{ "release-on-term", 0, NULL, 'r' },
+					{ "log", 1, NULL, 'l' },
+					{} };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		switch (c) {
-		case 'm': opt.map = optarg; break;
-		case 'w': opt.write = true; break;
-		case 'o': opt.offset = strtoull(optarg, NULL, 0); break;
-		case 'n': opt.length = strtoull(optarg, NULL, 0); break;
-		case 't': opt.no_touch = true; break;
-		case 'e': opt.early_kill = true; break;
-		case 'i': opt.ignore_term = true; break;
-		case 'r': opt.release_on_term = true; break;
-		case 'l': opt.log = optarg; break;
+		case 'm':
+			opt.map = optarg;
+			break;
+		case 'w':
+			opt.write = true;
+			break;
+		case 'o':
+			opt.offset = strtoull(optarg, NULL, 0);
+			break;
+		case 'n':
+			opt.length = strtoull(optarg, NULL, 0);
+			break;
+		case 't':
+			opt.no_touch = true;
+			break;
+		case 'e':
+			opt.early_kill = true;
+			break;
+		case 'i':
+			opt.ignore_term = true;
+			break;
+		case 'r':
+			opt.release_on_term = true;
+			break;
+		case 'l':
+			opt.log = optarg;
+			break;
 		case 's':
-			if (sscanf(optarg, "%" SCNu64 ":%" SCNu64, &opt.slots_from, &opt.slots_to) == 2)
+			if (sscanf(optarg, "%" SCNu64 ":%" SCNu64, &opt.slots_from,
+				   &opt.slots_to) == 2)
 				break;
 			/* fall through */
 		default:

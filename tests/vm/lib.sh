@@ -11,6 +11,8 @@
 # Sizes and offsets are in bytes, physical addresses in hex with 0x. Where a
 # list is kept in sectors of 512 bytes (badblocks), so is what we print of it.
 
+# shellcheck disable=SC2034	# used by the scenarios
+
 export LC_ALL=C.UTF-8
 BED=/sys/kernel/debug/ndbed			# ndbed's knobs
 BUS=/sys/bus/nd/devices/ndbus0
@@ -72,7 +74,7 @@ fail() {
 	echo "not ok - $1"
 	echo >> "$HWP/failed"
 	shift
-	printf '%s\n' "$@" | sed 's/^/    /'
+	printf '%s\n' "$@" | sed '/^$/d; s/^/    /'
 } >&2
 
 die() {
@@ -90,8 +92,9 @@ skip() {
 done_checks() {
 	local n_passed n_failed
 
-	n_passed=$(cat "$HWP/passed" 2>/dev/null | wc -l)
-	n_failed=$(cat "$HWP/failed" 2>/dev/null | wc -l)
+	touch "$HWP/passed" "$HWP/failed"
+	n_passed=$(wc -l < "$HWP/passed")
+	n_failed=$(wc -l < "$HWP/failed")
 	echo "# $n_passed passed, $n_failed failed"
 	trap - EXIT
 	[ "$n_failed" -eq 0 ] && [ "$n_passed" -gt 0 ]
@@ -308,7 +311,9 @@ start_daemon() {
 	"$HWPOISOND" --config "$HWP/hwpoisond.conf" --state-dir "$HWP/state" \
 		--runtime-dir "$HWP/run" ${DAEMON_OPTIONS-} >>"$HWP/daemon.log" 2>&1 &
 	DAEMON_PID=$!
-	wait_until 20 daemon_is_up || die "the daemon starts" "$(tail -n 40 "$HWP/daemon.log")"
+	if ! { wait_until 20 daemon_is_up && daemon_runs; }; then
+		die "the daemon starts" "$(tail -n 40 "$HWP/daemon.log")"
+	fi
 	socat -u "UNIX-CONNECT:$HWP/run/events" - >>"$HWP/events.socket.jsonl" 2>/dev/null &
 }
 
@@ -322,7 +327,7 @@ write_conf() {
 
 # A socket file that a killed daemon left behind does not count.
 daemon_is_up() {
-	kill -0 "$DAEMON_PID" || return 0		# it ended: start_daemon looks further
+	daemon_runs || return 0			# it has ended: no need to wait longer
 	socat -u OPEN:/dev/null "UNIX-CONNECT:$HWP/run/io.hwpoisond"
 }
 
@@ -354,8 +359,9 @@ end_daemon() {
 	return $r
 }
 
+# ctl COMMAND...: hwpoisonctl for this daemon.
 ctl() {
-	"$HWPOISONCTL" --runtime-dir "$HWP/run" "$@"
+	"$HWPOISONCTL" --socket "$HWP/run/io.hwpoisond" "$@"
 }
 
 # --- its events
@@ -368,7 +374,7 @@ mark_events() {
 
 # events [JQ_FILTER]: those for which it is true, one per line.
 events() {
-	tail -n "+$EVENTS_FROM" "$HWP/events.jsonl" | jq -c "select(${1:-true})" 2>"$HWP/jq.err"
+	tail -n "+$EVENTS_FROM" "$HWP/events.jsonl" | jq -Mc "select(${1:-true})" 2>"$HWP/jq.err"
 	return "${PIPESTATUS[1]}"
 }
 
@@ -387,7 +393,7 @@ wait_event() {
 
 	# shellcheck disable=SC2016
 	found=$(timeout "${2:-10}" bash -c '
-		tail -n "+$1" -f "$2" | jq --unbuffered -c "select($3)" | { head -n 1; kill 0; }' \
+		tail -n "+$1" -f "$2" | jq --unbuffered -Mc "select($3)" | { head -n 1; kill 0; }' \
 		_ "$EVENTS_FROM" "$HWP/events.jsonl" "$1" 2>"$HWP/jq.err")
 	if [ -z "$found" ]; then
 		fail "an event comes: $1" "$(grep '^jq:' "$HWP/jq.err")" "$(show_events)"
