@@ -87,8 +87,8 @@ int fsmap_answer_add(struct fsmap_answer *answer, const struct fsmap_view *view,
 	struct range whole = { record->fmr_physical, record->fmr_length };
 	struct fsmap_piece piece = { .kind = kind_of(record) };
 
-	if (!range_valid(whole))
-		return 0;
+	if (record->fmr_length > UINT64_MAX - record->fmr_physical)
+		whole.length_bytes = UINT64_MAX - record->fmr_physical;
 	piece.bytes = range_clip(whole, dev_bytes);
 	if (!piece.bytes.length_bytes)
 		return 0;

@@ -218,7 +218,7 @@ static int add_other(struct incident *in, enum owner_kind kind, const char *reas
 	int r;
 
 	r = add_plain_owner(in, kind, in->phys, NULL, "device");
-	return r < 0 || !reason ? r : owners_incomplete(in, "%s", reason);
+	return r < 0 ? r : owners_incomplete(in, "%s", reason);
 }
 
 static int ask_incident(struct search *s, struct incident *in)
@@ -230,7 +230,7 @@ static int ask_incident(struct search *s, struct incident *in)
 	string_set(&in->owners_reason, NULL);
 
 	if (!strcmp(mode, "devdax"))
-		return add_other(in, OWNER_DEVDAX, NULL);
+		return devdax_ask(in);
 	if (!strcmp(mode, "ram"))
 		return add_other(in, OWNER_UNKNOWN, "Ordinary memory: only the kernel knows whose");
 	if (!strcmp(mode, "sector"))

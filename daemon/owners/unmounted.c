@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * unmounted: bytes of a block device that no mounted filesystem keeps.
+ * unmounted: bytes that no mounted filesystem keeps.
  *
  *   block -> [unmounted] -> owners
  *
@@ -95,4 +95,45 @@ int unmounted_ask(int sysfs_block_fd, const struct block_slice *slice, struct ra
 		return r;
 	return owners_incomplete(in, "Cannot tell whether something uses /dev/%s: %s", slice->name,
 				 strerror(-in_use));
+}
+
+/* Physical address of byte 0 of a dax device; only root may read it. 0 or negative errno. */
+static int dax_start(const char *chardev, uint64_t *ret)
+{
+	_cleanup_(closep) int fd = -1;
+	char path[128], text[32], *end;
+	ssize_t n;
+
+	if (strchr(chardev, '/'))
+		return -EINVAL;
+	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/resource", chardev);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	*ret = strtoull(text, &end, 0);
+	return end == text || !*ret ? -ENODATA : 0;
+}
+
+int devdax_ask(struct incident *in)
+{
+	uint64_t start = 0;
+	int r, known;
+
+	known = in->device.chardev ? dax_start(in->device.chardev, &start) : -ENODEV;
+	if (known == 0 && in->phys.start_bytes < start) {
+		r = add_plain_owner(in, OWNER_METADATA, in->phys, NULL, "device");
+		return r < 0 ? r
+			     : owners_incomplete(in, "In front of the data of %s",
+						 in->device.chardev);
+	}
+	r = add_plain_owner(in, OWNER_DEVDAX, in->phys, NULL, "device");
+	if (r < 0)
+		return r;
+	if (known < 0)
+		return owners_incomplete(in, "Cannot tell where in the dax device this is: %s",
+					 strerror(-known));
+	in->owners[in->n_owners - 1].file_offset_bytes = in->phys.start_bytes - start;
+	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* unmounted: bytes of a block device that no mounted filesystem keeps. */
+/* unmounted: bytes that no mounted filesystem keeps: of a block device, or of a dax device. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,6 +14,12 @@
  */
 int unmounted_ask(int sysfs_block_fd, const struct block_slice *slice, struct range phys,
 		  struct incident *in);
+
+/*
+ * Add the owner of bytes of a devdax namespace, with their offset in its character device. 0 or
+ * -ENOMEM.
+ */
+int devdax_ask(struct incident *in);
 
 /*
  * Does the disk have partitions? Then the bytes outside of them are its partition table, or
