@@ -2,11 +2,13 @@
 /*
  * flow: takes incidents from station to station.
  *
- * Holds the open incidents in memory, compares them with what the sources say is bad now, runs each long step in a worker, writes the
- * ledger and the feed around every step. It decides the order of things and nothing else.
+ * Holds the open incidents in memory, compares them with what the sources say is bad now, runs each
+ * long step in a worker, and writes the ledger and the feed around every step. It decides the order
+ * of things and nothing else.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <json-c/json.h>
@@ -21,44 +23,59 @@
 
 struct flow;
 
-struct flow_parts {		/* all stay the caller's and outlive the flow; ledger may be NULL */
+struct flow_parts { /* all stay the caller's and outlive the flow; ledger may be NULL */
 	sd_event *event;
 	const struct config *config;
 	struct ledger *ledger;
 	struct feed *feed;
 	struct nvdimm *nvdimm;
+	int proc_fd;
 	const char *state_dir;
 	/* pids on the control socket, never acted upon: fills up to n, returns how many */
 	size_t (*control_clients)(void *userdata, pid_t *ret, size_t n);
+	/* Something can't be done (any more), or can again; told once each, by main. */
+	void (*degraded)(const char *what, const char *reason, void *userdata);
+	void (*restored)(const char *what, void *userdata);
 	void *userdata;
 };
 
-int flow_new(const struct flow_parts *parts, struct flow **ret);	/* loads open incidents from the ledger */
-struct flow *flow_free(struct flow *f);		/* ends workers; paused processes are continued first */
+/* Loads the open incidents from the ledger and continues what a crash left paused. 0 or negative
+ * errno. */
+int flow_new(const struct flow_parts *parts, struct flow **ret);
+struct flow *flow_free(struct flow *f); /* ends workers; the next start goes on from the ledger */
 DEFINE_CLEANUP(struct flow *, flow_free);
 
 /* Something may have changed: read what is bad and go on from there. Never blocks for long. */
 void flow_rescan(struct flow *f);
 
+/* A filesystem came or went: what nobody owned, or could not be repaired, is looked at again. */
+void flow_mounts_changed(struct flow *f);
+
+/* ARS records are fresh again. */
+void flow_scrub_finished(struct flow *f);
+
 void flow_set_config(struct flow *f, const struct config *config);
 
-/* memory_failure() of the kernel reported this page. */
-void flow_memory_failure(struct flow *f, uint64_t phys_start, const char *page_type, const char *result);
+/* memory_failure() of the kernel reported the page at this address. */
+void flow_memory_failure(struct flow *f, uint64_t phys_start);
 
 /* For control: open incidents in order of number; each is borrowed. */
 size_t flow_n_open(const struct flow *f);
 const struct incident *flow_open_at(const struct flow *f, size_t i);
-const struct incident *flow_get(const struct flow *f, uint64_t number);	/* NULL: not open */
+const struct incident *flow_get(const struct flow *f, uint64_t number); /* NULL: not open */
 
 /*
- * An administrator orders the repair of incident N with Repair=zero, whatever the rules say. `done` is called once, with the outcome: 0 repaired,
- * or negative errno with reason a machine word and detail a sentence. Returns -ENOENT: no such open incident; -EBUSY: one is under way
- * (`done` is not called then). done may be called after its asker is gone: forget it with flow_forget_order().
+ * An administrator orders the repair of incident N with Repair=zero, whatever the rules say. `done`
+ * is called once, with the outcome: 0 repaired, or negative errno with reason a machine word and
+ * detail a sentence (or NULL). -ENOENT: no such open incident; -EBUSY: it is under way already;
+ * -EPERM: DryRun=yes (`done` is not called then). Forget an asker that is gone with
+ * flow_forget_order().
  */
-typedef void (*flow_repaired)(const struct incident *in, int r, const char *reason, const char *detail, void *userdata);
+typedef void (*flow_repaired)(const struct incident *in, int r, const char *reason,
+			      const char *detail, void *userdata);
 int flow_order_repair(struct flow *f, uint64_t number, flow_repaired done, void *userdata);
 void flow_forget_order(struct flow *f, void *userdata);
 
-/* What a repair would do, without doing it: {"incident","method","steps":[...],"files":[...],"zeroed_bytes","salvaged_bytes","waits_for":[pids]}. In a worker, same contract. */
+/* What a repair would do (see repair_preview()), without doing it. Same contract. */
 typedef void (*flow_planned)(struct json_object *plan, int r, const char *reason, void *userdata);
 int flow_plan_repair(struct flow *f, uint64_t number, flow_planned done, void *userdata);

@@ -14,14 +14,11 @@
 
 #define STAND_TIMEOUT_MSEC 1000
 
-static bool could_store(const struct holder *holder)
+/* Between pin and swap a mapper's touch is a SIGBUS, a load as well as a store: the pin unmaps the
+ * page. */
+static bool could_touch(const struct holder *holder)
 {
-	if (holder->open_writable)
-		return true;
-	for (size_t i = 0; i < holder->n_mappings; i++)
-		if (holder->mappings[i].writable)
-			return true;
-	return false;
+	return holder->maps || holder->open_writable;
 }
 
 struct json_object *pause_to_json(const struct paused *p)
@@ -102,7 +99,7 @@ int pause_candidates(int proc_fd, const struct incident *in, struct paused *ret)
 	for (size_t i = 0; i < in->n_holders; i++) {
 		const struct holder *holder = &in->holders[i];
 
-		if (could_store(holder) && !all_stand(proc_fd, holder->pid))
+		if (could_touch(holder) && !all_stand(proc_fd, holder->pid))
 			ret->all[ret->n++] = (struct paused_process){ holder->pid,
 								      holder->start_ticks, -1 };
 	}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pause: stop the processes that could store into a page, for the milliseconds of its repair.
+ * pause: stop the processes that could touch a page, for the milliseconds of its repair.
  *
- * Only to spare them a SIGBUS: the pin alone already keeps stores off the old block. SIGSTOP by
- * pidfd, then wait until every thread stands. A process that was stopped before is left as it is,
- * and is not continued.
+ * Only to spare them a SIGBUS (measured on 6.1: readers get it too, the pin unmaps the page): the
+ * pin alone already keeps stores off the old block. SIGSTOP by pidfd, then wait until every thread
+ * stands. A process that was stopped before is left as it is, and is not continued.
  */
 #pragma once
 

@@ -16,7 +16,7 @@
 #define KIND(k) (1u << (k))
 
 static const char *const remap_steps[] = {
-	"stop the processes that could store into the page",
+	"stop the processes that could touch the page",
 	"pin: share the bad block with a quarantine file",
 	"salvage its good sectors and put them in the ledger",
 	"write them, with zeros where data is lost, to a spare block",

@@ -169,13 +169,13 @@ static int check_pausable(struct remap *m)
 		if (!m->in->repair.pause_holders)
 			return result_stop(
 				m->result, "waiting", "held",
-				"process %d (%s) could store into the page and the rule does not "
+				"process %d (%s) could touch the page and the rule does not "
 				"allow to pause it",
 				holder->pid, holder->comm);
 		if (why)
 			return result_stop(
 				m->result, "waiting", "held",
-				"process %d (%s) could store into the page and is not paused: %s",
+				"process %d (%s) could touch the page and is not paused: %s",
 				holder->pid, holder->comm, why);
 	}
 	return 0;
@@ -203,7 +203,7 @@ static int stop_writers(struct remap *m)
 	if (r == -EBUSY)
 		return result_stop(
 			m->result, "waiting", "held",
-			"a process that could store into the page did not stop within a second");
+			"a process that could touch the page did not stop within a second");
 	return r;
 }
 

@@ -162,10 +162,7 @@ int repair_run(const struct repair_job *job, struct incident *in)
 		if (r < 0 || !in->repair.reason || strcmp(in->repair.reason, "moved"))
 			break;
 	}
-	if (r < 0)
-		return r;
-	/* What the incident says of its owners shall be true after the repair, too. */
-	return ask_anew(job, in);
+	return r;
 }
 
 /* ---- preview ---- */

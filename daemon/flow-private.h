@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* flow-private: what the files of flow share (flow.c, flow-resolve.c, flow-respond.c,
+ * flow-repair.c). */
+#pragma once
+
+#include "flow.h"
+#include "policy/policy.h"
+#include "repair/repair.h"
+#include "worker.h"
+
+#define USEC_PER_SEC 1000000ULL
+
+/* More clients than this are not on the control socket at once. */
+#define MAX_CLIENTS 64
+
+/* Pages that memory_failure() reported lately, to mark the incident that badblocks will tell of. */
+#define N_RECENT_FAILURES 64
+
+enum stage {
+	STAGE_RESOLVE,
+	STAGE_RESPOND,
+	STAGE_REPAIR,
+	STAGE_REST, /* nothing more to do without a change or an order */
+};
+
+/* An incident on its way. */
+struct journey {
+	struct flow *flow;
+	struct incident *in;
+	enum stage stage;
+	bool busy; /* some worker has it */
+	bool resumed; /* it comes from an earlier run: who was answered then is not answered again
+		       */
+	struct worker *worker; /* respond, repair, or preview; resolving is done in batches */
+	int64_t intent; /* "respond", while that runs */
+	flow_repaired on_repaired; /* an order */
+	flow_planned on_planned;
+	void *order_userdata;
+};
+
+struct flow {
+	struct flow_parts parts;
+	struct journey **journeys; /* by number */
+	size_t n_journeys;
+	struct resolve_batch *resolving; /* one at a time */
+	struct journey *repairing; /* one at a time */
+	unsigned n_responding;
+	uint64_t last_number;
+	bool ledger_failed;
+	bool too_many;
+	struct badblocks *healed; /* since the last scrub: ARS records do not know yet */
+	uint64_t recent_failures[N_RECENT_FAILURES];
+	size_t n_failures;
+};
+
+/* What a worker may look at; points into the flow, so it is for the child of a fork. */
+struct flow_view {
+	struct policy_context policy;
+	pid_t clients[MAX_CLIENTS];
+};
+void flow_view(struct flow *f, struct flow_view *ret);
+
+uint64_t now_usec(void);
+
+/* Write the incident to the ledger; a failure is told once, and so is its end. True: it is on
+ * record. */
+bool flow_save(struct flow *f, struct incident *in);
+
+void flow_tell(struct journey *j, const char *type, enum severity severity, const char *reason);
+
+/* Start what can be started. Never calls back into the caller's journey. */
+void flow_pump(struct flow *f);
+
+/* The journey is over: its incident is `state` now, on record and told. Frees the journey. */
+void journey_end(struct journey *j, enum incident_state state);
+
+/* Replace what one station found out by what a worker sent back. */
+void journey_take_findings(struct journey *j, struct incident *from);
+
+int resolve_start(struct flow *f); /* 0, also when there is nothing to resolve */
+void resolve_cancel(struct flow *f);
+int respond_start(struct journey *j);
+int repair_start(struct journey *j);
+int preview_start(struct journey *j);
+
+/* SIGCONT to processes that a repair of this incident (0: of any) left stopped. */
+void repair_continue_paused(struct flow *f, uint64_t incident);

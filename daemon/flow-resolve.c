@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * flow-resolve: owners and holders of new incidents, all that wait in one worker.
+ *
+ *   [flow-resolve] -> owners, holders (in the worker) -> policy -> flow-respond
+ *
+ * The first incident of a burst is resolved at once; what comes while that runs is the next batch,
+ * with one walk over all processes for all of it. A worker that fails leaves owners unknown, and
+ * says so: an alert that names no file is better than none.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flow-private.h"
+#include "holders/holders.h"
+#include "log.h"
+#include "owners/owners.h"
+
+/* A pass over the directories of a filesystem with many millions of files takes minutes. */
+#define RESOLVE_TIMEOUT_USEC (30 * 60 * USEC_PER_SEC)
+
+struct resolve_batch {
+	struct flow *flow;
+	struct worker *worker;
+	struct journey **journeys;
+	size_t n;
+};
+
+/* ---- in the worker ---- */
+
+static int tell_one(struct worker_link *link, size_t index, const struct incident *in)
+{
+	_cleanup_(json_object_putp) struct json_object *message = json_object_new_object();
+	struct json_object *incident = incident_to_json(in);
+
+	if (!message || !incident) {
+		json_object_put(incident);
+		return -ENOMEM;
+	}
+	json_object_object_add(message, "index", json_object_new_uint64(index));
+	json_object_object_add(message, "incident", incident);
+	return worker_tell(link, message);
+}
+
+static int run(struct worker_link *link, void *job)
+{
+	const struct resolve_batch *batch = job;
+	_cleanup_(freep) struct incident **incidents = calloc(batch->n, sizeof(struct incident *));
+	_cleanup_(closep) int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (!incidents)
+		return -ENOMEM;
+	if (proc_fd < 0)
+		return -errno;
+	for (size_t i = 0; i < batch->n; i++)
+		incidents[i] = batch->journeys[i]->in;
+
+	r = owners_find(incidents, batch->n);
+	if (r >= 0)
+		r = holders_find(proc_fd, incidents, batch->n);
+	for (size_t i = 0; r >= 0 && i < batch->n; i++)
+		r = tell_one(link, i, incidents[i]);
+	return r;
+}
+
+/* ---- in the daemon ---- */
+
+/* Someone who was answered before a restart keeps that outcome, and is not answered twice. */
+static void keep_outcomes(const struct incident *old, struct incident *new)
+{
+	for (size_t i = 0; i < new->n_holders; i++)
+		for (size_t k = 0; k < old->n_holders; k++)
+			if (new->holders[i].pid ==
+			    old->holders[k].pid &&new->holders[i].start_ticks ==
+			    old->holders[k].start_ticks)
+				string_set(&new->holders[i].outcome, old->holders[k].outcome);
+}
+
+static void on_message(struct worker *w, struct json_object *message, bool wants_reply,
+		       void *userdata)
+{
+	struct resolve_batch *batch = userdata;
+	_cleanup_(incident_freep) struct incident *found = NULL;
+	struct json_object *index, *incident;
+	size_t i;
+	int r;
+
+	if (!json_object_object_get_ex(message, "index", &index) ||
+	    !json_object_object_get_ex(message, "incident", &incident))
+		return;
+	i = json_object_get_uint64(index);
+	r = i < batch->n ? incident_from_json(incident, &found) : -EBADMSG;
+	if (r < 0) {
+		log_err(r, "Cannot read what the worker found about owners, they stay unknown");
+		return;
+	}
+	keep_outcomes(batch->journeys[i]->in, found);
+	journey_take_findings(batch->journeys[i], found);
+}
+
+static void resolved(struct journey *j, int r)
+{
+	struct flow *f = j->flow;
+	struct flow_view view;
+	const char *reason = NULL;
+
+	if (r < 0) {
+		reason = "resolve-failed";
+		j->in->owners_complete = false;
+		string_set(&j->in->owners_reason, r == -ETIME
+							  ? "the search for owners took too long"
+							  : "the search for owners failed");
+	}
+	flow_view(f, &view);
+	r = policy_decide(&view.policy, j->in);
+	if (r < 0)
+		log_err(r, "Cannot decide what to do, only reporting");
+	j->in->state = INCIDENT_RESOLVED;
+	j->stage = STAGE_RESPOND;
+	flow_save(f, j->in);
+	flow_tell(j, "poison.resolved", SEVERITY_CRITICAL, reason);
+}
+
+static void batch_free(struct resolve_batch *batch)
+{
+	worker_free(batch->worker);
+	free(batch->journeys);
+	free(batch);
+}
+
+static void on_done(struct worker *w, int r, void *userdata)
+{
+	struct resolve_batch *batch = userdata;
+	struct flow *f = batch->flow;
+
+	if (r < 0)
+		log_warn(r, "The worker that looks for owners failed, going on without them");
+	for (size_t i = 0; i < batch->n; i++) {
+		batch->journeys[i]->busy = false;
+		resolved(batch->journeys[i], r);
+	}
+	f->resolving = NULL;
+	batch_free(batch);
+	/* A range that healed while we looked is over now. */
+	flow_rescan(f);
+}
+
+static const struct worker_ops ops = {
+	.name = "hwp-resolve",
+	.run = run,
+	.on_message = on_message,
+	.on_done = on_done,
+	.timeout_usec = RESOLVE_TIMEOUT_USEC,
+};
+
+int resolve_start(struct flow *f)
+{
+	struct resolve_batch *batch;
+	int r;
+
+	batch = calloc(1, sizeof(*batch));
+	if (!batch)
+		return -ENOMEM;
+	batch->flow = f;
+	batch->journeys = calloc(f->n_journeys + 1, sizeof(struct journey *));
+	if (!batch->journeys) {
+		batch_free(batch);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < f->n_journeys; i++)
+		if (f->journeys[i]->stage == STAGE_RESOLVE && !f->journeys[i]->busy)
+			batch->journeys[batch->n++] = f->journeys[i];
+	if (!batch->n) {
+		batch_free(batch);
+		return 0;
+	}
+
+	r = worker_start(f->parts.event, &ops, batch, batch, &batch->worker);
+	if (r < 0) {
+		batch_free(batch);
+		return r;
+	}
+	for (size_t i = 0; i < batch->n; i++)
+		batch->journeys[i]->busy = true;
+	f->resolving = batch;
+	return 0;
+}
+
+void resolve_cancel(struct flow *f)
+{
+	if (f->resolving)
+		batch_free(TAKE(f->resolving));
+}

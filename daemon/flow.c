@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * flow: see flow.h. This file holds the table of journeys, and compares it with what is bad now.
+ *
+ *   source -> locate -> [flow: resolve, respond, repair] -> ledger, feed
+ *
+ * An event only wakes us; what is bad is read anew each time. An incident is over when no list
+ * calls its range bad any more, asked for that range alone: that a cut list does not show it proves
+ * nothing, and a device that is away proves nothing either.
+ *
+ * Each stage's worker and its messages are in flow-resolve.c, flow-respond.c and flow-repair.c.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "flow-private.h"
+#include "log.h"
+#include "reconcile.h"
+
+/* A DIMM can fail with a hundred thousand ranges. What does not fit is told, and found again by the
+ * next scan when there is room. */
+#define MAX_OPEN_INCIDENTS 10000u
+
+/* Grace periods run side by side, but not without a bound. */
+#define MAX_RESPONDING 8u
+
+uint64_t now_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * USEC_PER_SEC + now.tv_nsec / 1000;
+}
+
+void flow_view(struct flow *f, struct flow_view *ret)
+{
+	*ret = (struct flow_view){
+		.policy = {
+			.config = f->parts.config,
+			.proc_fd = f->parts.proc_fd,
+			.self = getpid(),
+			.control_clients = ret->clients,
+			.cgroup_root = "/sys/fs/cgroup",
+		},
+	};
+	if (f->parts.control_clients)
+		ret->policy.n_control_clients = f->parts.control_clients(f->parts.userdata,
+									 ret->clients, MAX_CLIENTS);
+}
+
+bool flow_save(struct flow *f, struct incident *in)
+{
+	int r;
+
+	in->updated_usec = now_usec();
+	r = f->parts.ledger ? ledger_put_incident(f->parts.ledger, in) : -ENODEV;
+	if (in->number == 0)
+		in->number = f->last_number + 1; /* an alert needs a number in any case */
+	if (in->number > f->last_number)
+		f->last_number = in->number;
+
+	if (r < 0 && !f->ledger_failed && f->parts.ledger)
+		f->parts.degraded("ledger", strerror(-r), f->parts.userdata);
+	if (r >= 0 && f->ledger_failed)
+		f->parts.restored("ledger", f->parts.userdata);
+	f->ledger_failed = r < 0;
+	return r >= 0;
+}
+
+void flow_tell(struct journey *j, const char *type, enum severity severity, const char *reason)
+{
+	feed_send_incident(j->flow->parts.feed, type, severity, j->in, reason);
+}
+
+/* ---- the table ---- */
+
+static struct journey *journey_new(struct flow *f, struct incident *in, enum stage stage)
+{
+	struct journey **grown, *j = calloc(1, sizeof(*j));
+
+	grown = reallocarray(f->journeys, f->n_journeys + 1, sizeof(struct journey *));
+	if (grown)
+		f->journeys = grown;
+	if (!grown || !j) {
+		free(j);
+		return NULL;
+	}
+	*j = (struct journey){ .flow = f, .in = in, .stage = stage };
+	f->journeys[f->n_journeys++] = j;
+	return j;
+}
+
+static void journey_free(struct journey *j)
+{
+	struct flow *f = j->flow;
+	size_t i = 0;
+
+	while (f->journeys[i] != j)
+		i++;
+	f->n_journeys--;
+	memmove(&f->journeys[i], &f->journeys[i + 1],
+		(f->n_journeys - i) * sizeof(struct journey *));
+	worker_free(j->worker);
+	incident_free(j->in);
+	free(j);
+}
+
+static struct journey *journey_find(const struct flow *f, uint64_t number)
+{
+	for (size_t i = 0; i < f->n_journeys; i++)
+		if (f->journeys[i]->in->number == number)
+			return f->journeys[i];
+	return NULL;
+}
+
+void journey_end(struct journey *j, enum incident_state state)
+{
+	struct flow *f = j->flow;
+
+	assert(!j->busy);
+	j->in->state = state;
+	flow_save(f, j->in);
+	if (f->parts.ledger)
+		ledger_drop_salvage(f->parts.ledger, j->in->number);
+	flow_tell(j, "poison.gone", SEVERITY_INFO, NULL);
+	if (f->healed) {
+		badblocks_add(f->healed, j->in->phys);
+		badblocks_normalize(f->healed);
+	}
+	journey_free(j);
+}
+
+void journey_take_findings(struct journey *j, struct incident *from)
+{
+	struct incident *in = j->in;
+
+	incident_clear_owners(in);
+	in->owners = TAKE(from->owners);
+	in->n_owners = from->n_owners;
+	from->n_owners = 0;
+	in->owners_complete = from->owners_complete;
+	free(in->owners_reason);
+	in->owners_reason = TAKE(from->owners_reason);
+
+	incident_clear_holders(in);
+	in->holders = TAKE(from->holders);
+	in->n_holders = from->n_holders;
+	from->n_holders = 0;
+}
+
+/* ---- what is bad now ---- */
+
+static uint32_t sources_of(const struct flow *f, struct range phys, const struct badblocks *ars)
+{
+	uint32_t sources = SOURCE_BADBLOCKS;
+
+	if (ars && badblocks_overlap(ars, phys))
+		sources = SOURCE_ARS;
+	for (size_t i = 0; i < f->n_failures && i < N_RECENT_FAILURES; i++)
+		if (range_overlaps(phys, (struct range){ f->recent_failures[i], PAGE_BYTES }))
+			sources |= SOURCE_MEMORY_FAILURE;
+	return sources;
+}
+
+static int begin_journey(struct flow *f, const struct place *place, struct range phys,
+			 uint32_t sources)
+{
+	_cleanup_(incident_freep) struct incident *in = incident_new(phys, sources);
+	struct journey *j;
+	int r;
+
+	if (!in)
+		return -ENOMEM;
+	r = place_to_device(place, phys, &in->device);
+	if (r < 0)
+		return r;
+	in->state = INCIDENT_FOUND;
+	in->found_usec = now_usec();
+
+	j = journey_new(f, in, STAGE_RESOLVE);
+	if (!j)
+		return -ENOMEM;
+	TAKE(in);
+	flow_save(f, j->in);
+	log_notice(0, "Poison at 0x%" PRIx64 ", %" PRIu64 " bytes, on %s: incident %" PRIu64 " begins",
+		   phys.start_bytes, phys.length_bytes,
+		   j->in->device.blockdev ?: j->in->device.region ?: "an unknown device",
+		   j->in->number);
+	flow_tell(j, "poison.found", SEVERITY_CRITICAL, NULL);
+	return 0;
+}
+
+/* A new range may lie on several devices: one incident for each. */
+static int begin_range(struct flow *f, struct range phys, const struct badblocks *ars)
+{
+	const struct address_map *map = nvdimm_map(f->parts.nvdimm);
+
+	while (phys.length_bytes) {
+		const struct place *place;
+		struct range piece;
+		int r;
+
+		place = address_map_find(map, phys, &piece);
+		if (!place)
+			return 0; /* its device went away since the scan */
+		if (f->n_journeys >= MAX_OPEN_INCIDENTS)
+			return -ENOSPC;
+		r = begin_journey(f, place, piece, sources_of(f, piece, ars));
+		if (r < 0)
+			return r;
+		phys = (struct range){ range_end(piece), range_end(phys) - range_end(piece) };
+	}
+	return 0;
+}
+
+static struct badblocks *known_ranges(const struct flow *f, const struct badblocks *ars)
+{
+	struct badblocks *known = calloc(1, sizeof(*known));
+	int r = known ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r >= 0 && i < f->n_journeys; i++)
+		r = badblocks_add(known, f->journeys[i]->in->phys);
+	/* Records of the last scrub still tell of what was healed since. */
+	for (size_t i = 0; r >= 0 && f->healed && ars && i < ars->n_ranges; i++)
+		if (badblocks_overlap(f->healed, ars->ranges[i]))
+			r = badblocks_add(known, ars->ranges[i]);
+	if (r < 0)
+		return badblocks_free(known);
+	badblocks_normalize(known);
+	return known;
+}
+
+static int begin_new(struct flow *f, const struct badblocks *bad, const struct badblocks *ars)
+{
+	_cleanup_(badblocks_freep) struct badblocks *known = known_ranges(f, ars), *new = NULL;
+	int r;
+
+	if (!known)
+		return -ENOMEM;
+	r = reconcile_subtract(bad, known, &new);
+	for (size_t i = 0; r >= 0 && i < new->n_ranges; i++)
+		r = begin_range(f, new->ranges[i], ars);
+	return r;
+}
+
+static void end_gone(struct flow *f, const struct badblocks *bad)
+{
+	for (size_t i = f->n_journeys; i-- > 0;) {
+		struct journey *j = f->journeys[i];
+		const char *repair = j->in->repair.state;
+
+		/* What a worker has, it looks after itself: it may be us who made it go. */
+		if (j->busy || j->stage == STAGE_REPAIR || badblocks_overlap(bad, j->in->phys))
+			continue;
+		if (nvdimm_is_bad(nvdimm_map(f->parts.nvdimm), j->in->phys) != 0)
+			continue;
+		journey_end(j,
+			    repair && !strcmp(repair, "done") ? INCIDENT_REPAIRED : INCIDENT_GONE);
+	}
+}
+
+void flow_rescan(struct flow *f)
+{
+	_cleanup_(badblocks_freep) struct badblocks *bad = NULL, *ars = NULL;
+	int r;
+
+	r = nvdimm_scan(f->parts.nvdimm, &bad, &ars);
+	if (r < 0) {
+		log_warn(r, "Cannot read what is bad, keeping what is known until the next change");
+		return;
+	}
+	end_gone(f, bad);
+	r = begin_new(f, bad, ars);
+	if (r == -ENOSPC && !f->too_many)
+		f->parts.degraded(
+			"incidents",
+			"more ranges are bad than are kept open at once; the rest follows "
+			"as these end",
+			f->parts.userdata);
+	else if (r >= 0 && f->too_many)
+		f->parts.restored("incidents", f->parts.userdata);
+	else if (r < 0 && r != -ENOSPC)
+		log_err(r, "Cannot begin an incident for every bad range, the next change tries "
+			   "again");
+	f->too_many = r == -ENOSPC;
+	flow_pump(f);
+}
+
+/* ---- going on ---- */
+
+static void rest(struct journey *j)
+{
+	j->stage = STAGE_REST;
+	j->in->state = INCIDENT_LEFT;
+	flow_save(j->flow, j->in);
+}
+
+static void start_or_rest(struct journey *j, int (*start)(struct journey *j), const char *what)
+{
+	int r = start(j);
+
+	if (r >= 0)
+		return;
+	log_err(r, "Cannot %s incident %" PRIu64 ", leaving it as it is", what, j->in->number);
+	rest(j);
+}
+
+void flow_pump(struct flow *f)
+{
+	int r;
+
+	if (!f->resolving) {
+		r = resolve_start(f);
+		if (r < 0)
+			log_err(r, "Cannot start to look for owners, the next change tries again");
+	}
+	for (size_t i = 0; i < f->n_journeys; i++) {
+		struct journey *j = f->journeys[i];
+
+		if (j->busy)
+			continue;
+		if (j->stage == STAGE_RESPOND && f->n_responding < MAX_RESPONDING)
+			start_or_rest(j, respond_start, "respond to");
+		else if (j->stage == STAGE_REPAIR && !f->repairing)
+			start_or_rest(j, repair_start, "repair");
+	}
+}
+
+void flow_mounts_changed(struct flow *f)
+{
+	for (size_t i = 0; i < f->n_journeys; i++) {
+		struct journey *j = f->journeys[i];
+		bool unowned = j->in->n_owners == 1 && j->in->owners[0].kind == OWNER_RAW;
+		bool waiting = j->in->repair.state && !strcmp(j->in->repair.state, "waiting");
+
+		if (!j->busy && j->stage == STAGE_REST &&
+		    (unowned || waiting || !j->in->owners_complete))
+			j->stage = STAGE_RESOLVE;
+	}
+	flow_pump(f);
+}
+
+void flow_scrub_finished(struct flow *f)
+{
+	badblocks_free(f->healed);
+	f->healed = calloc(1, sizeof(*f->healed));
+}
+
+void flow_memory_failure(struct flow *f, uint64_t phys_start)
+{
+	f->recent_failures[f->n_failures++ % N_RECENT_FAILURES] = phys_start;
+	for (size_t i = 0; i < f->n_journeys; i++) {
+		struct incident *in = f->journeys[i]->in;
+
+		if (range_overlaps(in->phys, (struct range){ phys_start, PAGE_BYTES }))
+			in->sources |= SOURCE_MEMORY_FAILURE;
+	}
+	flow_rescan(f);
+}
+
+void flow_set_config(struct flow *f, const struct config *config)
+{
+	f->parts.config = config;
+}
+
+/* ---- for control ---- */
+
+size_t flow_n_open(const struct flow *f)
+{
+	return f->n_journeys;
+}
+
+const struct incident *flow_open_at(const struct flow *f, size_t i)
+{
+	return i < f->n_journeys ? f->journeys[i]->in : NULL;
+}
+
+const struct incident *flow_get(const struct flow *f, uint64_t number)
+{
+	struct journey *j = journey_find(f, number);
+
+	return j ? j->in : NULL;
+}
+
+int flow_order_repair(struct flow *f, uint64_t number, flow_repaired done, void *userdata)
+{
+	struct journey *j = journey_find(f, number);
+	int r;
+
+	if (!j)
+		return -ENOENT;
+	if (f->parts.config->dry_run)
+		return -EPERM;
+	if (j->busy || j->stage != STAGE_REST)
+		return -EBUSY;
+
+	r = string_set(&j->in->repair.rule, NULL);
+	if (r < 0)
+		return r;
+	j->in->repair.wish = REPAIR_ZERO;
+	j->in->repair.pause_holders = true;
+	j->on_repaired = done;
+	j->order_userdata = userdata;
+	j->stage = STAGE_REPAIR;
+	flow_pump(f);
+	return 0;
+}
+
+int flow_plan_repair(struct flow *f, uint64_t number, flow_planned done, void *userdata)
+{
+	struct journey *j = journey_find(f, number);
+	int r;
+
+	if (!j)
+		return -ENOENT;
+	if (j->busy)
+		return -EBUSY;
+	r = preview_start(j);
+	if (r < 0)
+		return r;
+	j->on_planned = done;
+	j->order_userdata = userdata;
+	return 0;
+}
+
+void flow_forget_order(struct flow *f, void *userdata)
+{
+	for (size_t i = 0; i < f->n_journeys; i++) {
+		struct journey *j = f->journeys[i];
+
+		if (j->order_userdata != userdata)
+			continue;
+		j->on_repaired = NULL;
+		j->on_planned = NULL;
+		j->order_userdata = NULL;
+	}
+}
+
+/* ---- start and end ---- */
+
+static enum stage stage_to_resume(const struct incident *in)
+{
+	switch (in->state) {
+	case INCIDENT_REPAIRING:
+		return STAGE_REPAIR;
+	case INCIDENT_LEFT:
+		return STAGE_REST;
+	default:
+		/* Holders have come and gone since: look again before anybody is acted upon. */
+		return STAGE_RESOLVE;
+	}
+}
+
+static int resume(struct incident *in, void *userdata)
+{
+	struct flow *f = userdata;
+	struct journey *j = journey_new(f, in, stage_to_resume(in));
+
+	if (!j) {
+		incident_free(in);
+		return -ENOMEM;
+	}
+	j->resumed = true;
+	if (in->number > f->last_number)
+		f->last_number = in->number;
+	return 0;
+}
+
+int flow_new(const struct flow_parts *parts, struct flow **ret)
+{
+	_cleanup_(flow_freep) struct flow *f = calloc(1, sizeof(*f));
+	int r;
+
+	if (!f)
+		return -ENOMEM;
+	f->parts = *parts;
+	flow_scrub_finished(f);
+	if (f->parts.ledger) {
+		repair_continue_paused(f, 0);
+		r = ledger_incidents(f->parts.ledger, false, resume, f);
+		if (r < 0)
+			return r;
+	}
+	*ret = TAKE(f);
+	return 0;
+}
+
+struct flow *flow_free(struct flow *f)
+{
+	if (!f)
+		return NULL;
+	resolve_cancel(f);
+	while (f->n_journeys)
+		journey_free(f->journeys[f->n_journeys - 1]);
+	if (f->parts.ledger)
+		repair_continue_paused(f, 0);
+	free(f->journeys);
+	badblocks_free(f->healed);
+	free(f);
+	return NULL;
+}

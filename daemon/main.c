@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * main: start-up, the loop, and the end; reads as a table of contents.
+ *
+ *   source/ -> locate/ -> owners/ -> holders/ -> policy/ -> respond/ -> repair/
+ *                    ledger/, feed/ and control/ stand beside them all
+ *
+ * What can't be had (no NVDIMM bus, no BPF, no ledger, not root) degrades the service and is told;
+ * only what would leave it deaf, blind and dumb at once ends it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "config.h"
+#include "control/control.h"
+#include "degraded.h"
+#include "flow.h"
+#include "json-fields.h"
+#include "log.h"
+#include "policy/config.h"
+#include "policy/policy.h"
+#include "source/kernel.h"
+#include "source/mount_watch.h"
+#include "source/nvdimm.h"
+
+struct options {
+	const char *config_path;
+	bool config_given;
+	const char *state_dir;
+	const char *runtime_dir;
+	bool dry_run;
+	bool check_config;
+};
+
+struct daemon {
+	struct options options;
+	struct config *config;
+	int proc_fd;
+	int lock_fd;
+	sd_event *event;
+	struct degraded *degraded;
+	struct ledger *ledger;
+	struct feed *feed;
+	struct nvdimm *nvdimm;
+	struct kernel_source *kernel;
+	struct mount_watch *mount_watch;
+	struct flow *flow;
+	struct control *control;
+};
+
+/* ---- configuration ---- */
+
+static void on_config_problem(const char *sentence, void *userdata)
+{
+	log_warn(0, "%s", sentence);
+}
+
+static int load_config(const struct options *options, struct config **ret)
+{
+	_cleanup_(config_freep) struct config *config = NULL;
+	int r;
+
+	r = config_read(options->config_path, options->config_given, on_config_problem, NULL,
+			&config);
+	if (r < 0)
+		return r;
+	policy_check(config, on_config_problem, NULL);
+	if (options->dry_run)
+		config->dry_run = true;
+	*ret = TAKE(config);
+	return 0;
+}
+
+static int check_config(const struct options *options)
+{
+	_cleanup_(config_freep) struct config *config = NULL;
+	int r;
+
+	r = load_config(options, &config);
+	if (r < 0) {
+		log_err(r, "Cannot read %s", options->config_path);
+		return 1;
+	}
+	return config->n_problems ? 1 : 0;
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct daemon *d = userdata;
+	struct config *config = NULL;
+	int r;
+
+	sd_notify(false, "RELOADING=1");
+	feed_reopen(d->feed);
+	r = load_config(&d->options, &config);
+	if (r < 0) {
+		log_err(r, "Cannot read %s, keeping the configuration in force",
+			d->options.config_path);
+	} else {
+		flow_set_config(d->flow, config);
+		config_free(d->config);
+		d->config = config;
+		log_info(0, "Configuration read anew, %zu rules", config->n_rules);
+	}
+	sd_notify(false, "READY=1");
+	return 0;
+}
+
+/* ---- what the sources tell ---- */
+
+static void on_degraded(const char *what, const char *reason, void *userdata)
+{
+	struct daemon *d = userdata;
+
+	degraded_begin(d->degraded, what, reason);
+}
+
+static void on_restored(const char *what, void *userdata)
+{
+	struct daemon *d = userdata;
+
+	degraded_end(d->degraded, what);
+}
+
+static void on_badblocks(void *userdata)
+{
+	struct daemon *d = userdata;
+
+	flow_rescan(d->flow);
+}
+
+static void on_topology(void *userdata)
+{
+	struct daemon *d = userdata;
+
+	if (nvdimm_n_buses(d->nvdimm))
+		degraded_end(d->degraded, "nvdimm");
+	else
+		degraded_begin(d->degraded, "nvdimm",
+			       "this machine has no NVDIMM bus; one that is added is noticed");
+	flow_rescan(d->flow);
+}
+
+static void on_scrub(const char *bus, bool started, unsigned count, void *userdata)
+{
+	struct daemon *d = userdata;
+	struct json_fields f = json_fields_new();
+
+	field_put_string(&f, "bus", bus);
+	field_put_uint(&f, "count", count);
+	feed_send(d->feed, started ? "scrub.started" : "scrub.finished", SEVERITY_INFO, 0,
+		  f.object);
+	json_object_put(f.object);
+	control_scrub_changed(d->control, bus, started, count);
+	if (!started) {
+		flow_scrub_finished(d->flow);
+		flow_rescan(d->flow);
+	}
+}
+
+static void on_memory_failure(uint64_t phys_start, const char *page_type, const char *result,
+			      void *userdata)
+{
+	struct daemon *d = userdata;
+	struct json_fields f = json_fields_new();
+
+	field_put_hex(&f, "phys_start", phys_start);
+	field_put_uint(&f, "length_bytes", PAGE_BYTES);
+	field_put_string(&f, "page_type", page_type);
+	field_put_string(&f, "result", result);
+	feed_send(d->feed, "kernel.memory_failure", SEVERITY_CRITICAL, 0, f.object);
+	json_object_put(f.object);
+	flow_memory_failure(d->flow, phys_start);
+}
+
+static void on_kernel_lost(uint64_t n_lost, void *userdata)
+{
+	struct daemon *d = userdata;
+	char reason[128];
+
+	snprintf(reason, sizeof(reason), "%llu reports of the kernel did not fit into the ring",
+		 (unsigned long long)n_lost);
+	degraded_begin(d->degraded, "kernel events", reason);
+	flow_rescan(d->flow);
+}
+
+static void on_mounts(void *userdata)
+{
+	struct daemon *d = userdata;
+
+	flow_mounts_changed(d->flow);
+}
+
+static size_t clients(void *userdata, pid_t *ret, size_t n)
+{
+	struct daemon *d = userdata;
+
+	return d->control ? control_clients(d->control, ret, n) : 0;
+}
+
+static struct json_object *status(void *userdata)
+{
+	struct daemon *d = userdata;
+	struct json_fields f = json_fields_new();
+
+	field_put_object(&f, "sources", degraded_sources_to_json(d->degraded));
+	return f.object;
+}
+
+/* ---- start ---- */
+
+static int make_directory(const char *path, mode_t mode)
+{
+	return mkdir(path, mode) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* Two daemons on one ledger would repair the same page twice. */
+static int lock_state(struct daemon *d)
+{
+	_cleanup_(freep) char *path = NULL;
+
+	if (asprintf(&path, "%s/lock", d->options.state_dir) < 0)
+		return -ENOMEM;
+	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (d->lock_fd < 0)
+		return errno == ENOSPC ? 0 : -errno;
+	return flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+static int open_state(struct daemon *d)
+{
+	_cleanup_(freep) char *set_aside = NULL;
+	int r;
+
+	r = make_directory(d->options.state_dir, 0700);
+	if (r >= 0)
+		r = lock_state(d);
+	if (r == -EWOULDBLOCK) {
+		log_err(0, "Another hwpoisond runs on %s, giving up", d->options.state_dir);
+		return r;
+	}
+	if (r >= 0)
+		r = ledger_open(d->options.state_dir, &d->ledger, &set_aside);
+	if (r < 0)
+		degraded_begin(d->degraded, "ledger", strerror(-r));
+	else if (r > 0)
+		log_warn(0,
+			 "The ledger was damaged or not ours, it is now %s and a new one is begun",
+			 set_aside);
+	return 0;
+}
+
+static int open_feed(struct daemon *d)
+{
+	struct feed_settings settings = {
+		.journal = d->config->feed_journal,
+		.socket = d->config->feed_socket,
+		.file = d->config->feed_file,
+		.runtime_dir = d->options.runtime_dir,
+	};
+	int r;
+
+	r = make_directory(d->options.runtime_dir, 0755);
+	if (r < 0)
+		log_warn(r, "Cannot make %s", d->options.runtime_dir);
+	r = feed_new(d->event, &settings, d->ledger, &d->feed);
+	if (r < 0)
+		return r;
+	degraded_set_feed(d->degraded, d->feed);
+	return 0;
+}
+
+static int open_sources(struct daemon *d)
+{
+	static const struct nvdimm_callbacks nvdimm_callbacks = {
+		on_badblocks, on_topology, on_scrub, on_degraded, on_restored,
+	};
+	static const struct kernel_callbacks kernel_callbacks = { on_memory_failure,
+								  on_kernel_lost };
+	const char *reason = NULL;
+	int r;
+
+	r = nvdimm_new(d->event, &nvdimm_callbacks, d, &d->nvdimm);
+	if (r < 0)
+		return r;
+	r = kernel_new(d->event, &kernel_callbacks, d, &d->kernel, &reason);
+	if (r < 0)
+		degraded_begin(d->degraded, "kernel events", reason ?: strerror(-r));
+	r = mount_watch_new(d->event, on_mounts, d, &d->mount_watch);
+	if (r < 0)
+		degraded_begin(d->degraded, "mounts", strerror(-r));
+	if (geteuid() != 0)
+		degraded_begin(
+			d->degraded, "privileges",
+			"not running as root: owners and other users' processes stay unknown");
+	return 0;
+}
+
+static int open_flow(struct daemon *d)
+{
+	struct flow_parts parts = {
+		.event = d->event,
+		.config = d->config,
+		.ledger = d->ledger,
+		.feed = d->feed,
+		.nvdimm = d->nvdimm,
+		.proc_fd = d->proc_fd,
+		.state_dir = d->options.state_dir,
+		.control_clients = clients,
+		.degraded = on_degraded,
+		.restored = on_restored,
+		.userdata = d,
+	};
+
+	return flow_new(&parts, &d->flow);
+}
+
+static int open_control(struct daemon *d)
+{
+	struct control_parts parts = {
+		.event = d->event,
+		.flow = d->flow,
+		.feed = d->feed,
+		.ledger = d->ledger,
+		.nvdimm = d->nvdimm,
+		.config = &d->options.config_path,
+		.policy = (const struct config *const *)&d->config,
+		.runtime_dir = d->options.runtime_dir,
+		.status = status,
+		.userdata = d,
+	};
+
+	return control_new(&parts, &d->control);
+}
+
+static int watch_signals(struct daemon *d)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	sigset_t mask;
+	int r;
+
+	sigemptyset(&mask);
+	for (size_t i = 0; i < 3; i++)
+		sigaddset(&mask, signals[i]);
+	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+		return -errno;
+	signal(SIGPIPE, SIG_IGN);
+	r = sd_event_add_signal(d->event, NULL, SIGTERM, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, NULL, SIGINT, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, NULL, SIGHUP, on_reload, d);
+	return r;
+}
+
+static void tell_started(struct daemon *d)
+{
+	struct json_fields sources = json_fields_new(), f = json_fields_new();
+
+	field_put_bool(&sources, "nvdimm", nvdimm_n_buses(d->nvdimm) > 0);
+	field_put_bool(&sources, "kernel", d->kernel != NULL);
+	field_put_bool(&sources, "mounts", d->mount_watch != NULL);
+	field_put_string(&f, "version", PACKAGE_VERSION);
+	field_put_string(&f, "config", d->options.config_path);
+	field_put_bool(&f, "dry_run", d->config->dry_run);
+	field_put_object(&f, "sources", sources.object);
+	feed_send(d->feed, "daemon.started", SEVERITY_INFO, 0, f.object);
+	json_object_put(f.object);
+}
+
+static int start(struct daemon *d)
+{
+	int r;
+
+	r = load_config(&d->options, &d->config);
+	if (r < 0) {
+		log_err(r, "Cannot read %s", d->options.config_path);
+		return r;
+	}
+	d->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d->proc_fd < 0)
+		return -errno;
+	d->degraded = degraded_new();
+	if (!d->degraded)
+		return -ENOMEM;
+	r = sd_event_default(&d->event);
+	if (r >= 0)
+		r = watch_signals(d);
+	if (r >= 0)
+		r = open_state(d);
+	if (r >= 0)
+		r = open_feed(d);
+	if (r >= 0)
+		r = open_sources(d);
+	if (r >= 0)
+		r = open_flow(d);
+	if (r >= 0)
+		r = open_control(d);
+	return r;
+}
+
+static int run(struct daemon *d)
+{
+	int r;
+
+	r = sd_event_set_watchdog(d->event, true);
+	if (r < 0)
+		log_warn(r, "Cannot feed the watchdog");
+	tell_started(d);
+	sd_notify(false, "READY=1\nSTATUS=Listening");
+	r = sd_event_loop(d->event);
+	sd_notify(false, "STOPPING=1");
+	feed_send(d->feed, "daemon.stopping", SEVERITY_INFO, 0, NULL);
+	return r;
+}
+
+static void stop(struct daemon *d)
+{
+	/* The other way round than start(), since each part may still use those before it. */
+	d->control = control_free(d->control);
+	flow_free(d->flow);
+	mount_watch_free(d->mount_watch);
+	kernel_free(d->kernel);
+	nvdimm_free(d->nvdimm);
+	if (d->degraded)
+		degraded_set_feed(d->degraded, NULL);
+	feed_free(d->feed);
+	ledger_free(d->ledger);
+	degraded_free(d->degraded);
+	config_free(d->config);
+	sd_event_unref(d->event);
+	closep(&d->proc_fd);
+	closep(&d->lock_fd);
+}
+
+/* ---- command line ---- */
+
+static void usage(FILE *out)
+{
+	fprintf(out, "hwpoisond [--config FILE] [--state-dir DIR] [--runtime-dir DIR] [--dry-run]\n"
+		     "hwpoisond --check-config [--config FILE]\n"
+		     "hwpoisond --version\n");
+}
+
+/* -1: go on; else the exit status. */
+static int parse_options(int argc, char **argv, struct options *ret)
+{
+	static const struct option long_options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "state-dir", required_argument, NULL, 's' },
+		{ "runtime-dir", required_argument, NULL, 'r' },
+		{ "dry-run", no_argument, NULL, 'n' },
+		{ "check-config", no_argument, NULL, 'C' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "h", long_options, NULL)) >= 0) {
+		switch (option) {
+		case 'c':
+			ret->config_path = optarg;
+			ret->config_given = true;
+			break;
+		case 's':
+			ret->state_dir = optarg;
+			break;
+		case 'r':
+			ret->runtime_dir = optarg;
+			break;
+		case 'n':
+			ret->dry_run = true;
+			break;
+		case 'C':
+			ret->check_config = true;
+			break;
+		case 'V':
+			printf("hwpoisond %s\n", PACKAGE_VERSION);
+			return 0;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		usage(stderr);
+		return 2;
+	}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon d = {
+		.options = {
+			.config_path = SYSCONFDIR "/hwpoisond/hwpoisond.conf",
+			.state_dir = LOCALSTATEDIR "/lib/hwpoisond",
+			.runtime_dir = RUNSTATEDIR "/hwpoisond",
+		},
+		.proc_fd = -1,
+		.lock_fd = -1,
+	};
+	int r;
+
+	r = parse_options(argc, argv, &d.options);
+	if (r >= 0)
+		return r;
+	if (d.options.check_config)
+		return check_config(&d.options);
+
+	r = start(&d);
+	if (r < 0)
+		log_err(r, "Cannot start");
+	else
+		r = run(&d);
+	stop(&d);
+	return r < 0 ? 1 : 0;
+}
