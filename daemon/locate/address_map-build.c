@@ -80,6 +80,16 @@ static int add_data(struct address_map *map, struct range outer, struct place da
 	return address_map_add(map, &data);
 }
 
+/*
+ * Disabled. The kernel then calls any namespace "raw", and what is in it may be a
+ * filesystem all the same: so it has no mode, until it is enabled and tells.
+ */
+static int forget_mode(struct place *like)
+{
+	like->device.mode = NULL;
+	return 0;
+}
+
 /* fsdax: the pfn device says where, behind its struct pages, the block device begins. */
 static int add_pfn(struct address_map *map, struct ndctl_pfn *pfn, struct range outer,
 		   struct place *like)
@@ -89,7 +99,7 @@ static int add_pfn(struct address_map *map, struct ndctl_pfn *pfn, struct range 
 
 	like->device.blockdev = borrow(ndctl_pfn_get_block_device(pfn));
 	if (!like->device.blockdev)
-		return 0; /* disabled: there is no data area until it is enabled */
+		return forget_mode(like);
 
 	data = *like;
 	r = READ_ULLONG(ndctl_pfn_get_resource(pfn), &data.phys.start_bytes);
@@ -128,7 +138,7 @@ static int add_dax(struct address_map *map, struct ndctl_dax *dax, struct range 
 	int r;
 
 	if (!ndctl_dax_is_enabled(dax))
-		return 0;
+		return forget_mode(like);
 	region = ndctl_dax_get_daxctl_region(dax);
 	if (!region)
 		return -ENODEV;
@@ -146,13 +156,13 @@ static int add_dax(struct address_map *map, struct ndctl_dax *dax, struct range 
 
 /* No holder: the block device begins where the namespace does (also on e820 buses, as "memory"). */
 static int add_bare(struct address_map *map, struct ndctl_namespace *ns, struct range outer,
-		    const struct place *like)
+		    struct place *like)
 {
 	struct place data = *like;
 
 	data.device.blockdev = borrow(ndctl_namespace_get_block_device(ns));
 	if (!data.device.blockdev)
-		return 0;
+		return forget_mode(like);
 	data.phys = outer;
 	data.data_start = outer.start_bytes;
 	return add_data(map, outer, data);

@@ -4,8 +4,8 @@
  *
  *   source -> [locate] -> owners
  *
- * A sorted list of places, built whole from libndctl and libdaxctl and read-only afterwards: a lookup
- * allocates only what it returns. "Not on any NVDIMM" is an ordinary answer.
+ * A sorted list of places, built whole from libndctl and libdaxctl and read-only afterwards: a
+ * lookup allocates only what it returns. "Not on any NVDIMM" is an ordinary answer.
  */
 #pragma once
 
@@ -19,7 +19,8 @@
 /*
  * One run of physical addresses with one owner device. A namespace's data is one place; what of it
  * holds its own metadata (struct pages, a BTT's maps) is another, with data_start 0. Regions give
- * places for what no namespace covers, with mode "none".
+ * places for what no namespace covers, with mode "none"; a namespace that is disabled is one place
+ * without a mode, since it does not tell what it holds.
  */
 struct place {
 	struct range phys;
@@ -61,8 +62,8 @@ const struct place *address_map_find(const struct address_map *map, struct range
 int place_to_device(const struct place *place, struct range phys, struct device *ret);
 
 /*
- * Block device ("pmem0", a partition "pmem0p1", or a path below /dev) and bytes -> physical. -ENODEV:
- * not on the map; -ERANGE: past its end.
+ * Block device ("pmem0", a partition "pmem0p1", or a path below /dev) and bytes -> physical.
+ * -ENODEV: not on the map; -ERANGE: past its end.
  */
 int address_map_to_phys(const struct address_map *map, const char *blockdev, struct range dev_bytes,
 			struct range *ret_phys);

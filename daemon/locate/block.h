@@ -20,9 +20,9 @@ struct block_slice {
 
 /*
  * Every block device through which bytes [disk_bytes) of `disk` can be reached: the disk itself and
- * the partitions that meet it. sysfs_block_fd: an open /sys/class/block (or a copy, in tests), stays
- * the caller's. *ret is the caller's to free(). Number of slices, -ENODEV: no such disk, or another
- * negative errno.
+ * the partitions that meet it. sysfs_block_fd: an open /sys/class/block (or a copy, in tests),
+ * stays the caller's. *ret is the caller's to free(). Number of slices, -ENODEV: no such disk, or
+ * another negative errno.
  */
 int block_slices(int sysfs_block_fd, const char *disk, struct range disk_bytes,
 		 struct block_slice **ret);

@@ -9,8 +9,9 @@
 #define SYSFS_BLOCK	 "/sys/class/block"
 
 /*
- * The line that `name`, a path below dir_fd, holds: without its newline. 0, -ENOBUFS: it is longer than
- * n_bytes - 1, -EBADMSG: not one line of text, or another negative errno. *buffer is set when 0.
+ * The line that `name`, a path below dir_fd, holds: without its newline. 0, -ENOBUFS: it is longer
+ * than n_bytes - 1, -EBADMSG: not one line of text, or another negative errno. *buffer is set when
+ * 0.
  */
 int sysfs_read_line(int dir_fd, const char *name, char *buffer, size_t n_bytes);
 

@@ -2,10 +2,11 @@
 /*
  * mce_history: may a machine check have hit this page since boot?
  *
- * After one, the kernel drops the whole page from its direct map: reading the block device there gives EIO at
- * best and an oops at worst, and so does CLEAR_ERROR (measured on 6.1 and 6.12). memory_failure() prints a line
- * "Memory failure: 0xPFN: ..." for each page, so the kernel log of this boot tells, as far as it reaches back;
- * where it does not, any page is suspect unless HardwareCorrupted in /proc/meminfo is still 0.
+ * After one, the kernel drops the whole page from its direct map: reading the block device there
+ * gives EIO at best and an oops at worst, and so does CLEAR_ERROR (measured on 6.1 and 6.12).
+ * memory_failure() prints a line "Memory failure: 0xPFN: ..." for each page, so the kernel log of
+ * this boot tells, as far as it reaches back; where it does not, any page is suspect unless
+ * HardwareCorrupted in /proc/meminfo is still 0.
  */
 #pragma once
 
@@ -20,6 +21,8 @@ enum mce_verdict {
 /* Page of this physical address. An enum mce_verdict, or negative errno (then treat as MCE_MAYBE). */
 int mce_history_of(uint64_t phys_address);
 
-/* The same with handed-in sources, for tests: fd of a /dev/kmsg-like file (one record per read()) and of a
- * /proc/meminfo-like one. Both stay the caller's. */
+/*
+ * The same with handed-in sources: fd of a /dev/kmsg-like file (non-blocking) and of a
+ * /proc/meminfo-like one. Both stay the caller's.
+ */
 int mce_history_from(int kmsg_fd, int meminfo_fd, uint64_t phys_address);

@@ -2,9 +2,10 @@
 /*
  * nvdimm: what every NVDIMM bus says is poisoned, and when that changed.
  *
- * Wakes on POLLPRI of the badblocks file of every region and pmem block device, on `nfit/scrub` of every bus,
- * and on udev events of subsystems nd, block and dax (hotplug): no timers. The answer to "what is bad?" is
- * always read anew: the union of region lists, block device lists and, where a list was cut, ARS status records.
+ * Wakes on POLLPRI of the badblocks file of every region and pmem block device, on `nfit/scrub` of
+ * every bus, and on uevents of subsystems nd, block and dax (hotplug): no timer runs while nothing
+ * happens. The answer to "what is bad?" is always read anew: the union of region lists, block
+ * device lists and, where a list was cut, ARS status records.
  */
 #pragma once
 
@@ -20,13 +21,19 @@ struct nvdimm;
 
 struct nvdimm_callbacks {
 	void (*on_badblocks)(void *userdata);		/* some list changed: scan again */
-	void (*on_topology)(void *userdata);		/* a device came or went; the map was rebuilt or kept */
+	/* A device came or went; the map was rebuilt or kept. */
+	void (*on_topology)(void *userdata);
+	/* A start may go unseen; count is of finished scrubs since the bus came up. */
 	void (*on_scrub)(const char *bus, bool started, unsigned count, void *userdata);
+	/* what: "address map", "hotplug", "badblocks of region0", "scrubs of ndbus0". */
 	void (*on_degraded)(const char *what, const char *reason, void *userdata);
 	void (*on_restored)(const char *what, void *userdata);
 };
 
-/* Starts also where there is no bus at all: 0, and nvdimm_n_buses() is 0. */
+/*
+ * Starts also where there is no bus at all: 0, and nvdimm_n_buses() is 0. The map is there at once;
+ * callbacks are called from the loop only, beginning with one on_topology.
+ */
 int nvdimm_new(sd_event *event, const struct nvdimm_callbacks *callbacks, void *userdata,
 	       struct nvdimm **ret);
 struct nvdimm *nvdimm_free(struct nvdimm *nv);
@@ -38,13 +45,22 @@ size_t nvdimm_n_buses(const struct nvdimm *nv);
 const struct address_map *nvdimm_map(const struct nvdimm *nv);
 
 /*
- * All poison now, as physical ranges, sorted and merged; `cut` if it is known to be incomplete. *ret_ars (may
- * be NULL) are those that only ARS records showed. 0 or negative errno.
+ * All poison now, as physical ranges, sorted and merged; `cut` if it is known to be incomplete:
+ * then a range that is missing here need not have healed. *ret_ars (may be NULL) are those that
+ * only ARS records showed, which are as old as the last scrub: one that was healed since is still
+ * there. 0 or negative errno.
  */
 int nvdimm_scan(struct nvdimm *nv, struct badblocks **ret, struct badblocks **ret_ars);
 
-/* Is any byte of this physical range bad, by any list? Reads anew; usable in a worker. 1, 0, negative. */
-int nvdimm_is_bad(const struct address_map *map, struct range phys);
-
-/* Only the sectors of `phys` that are bad now. Usable in a worker. */
+/*
+ * Only the bytes of `phys` that the kernel's lists call bad now, `cut` if a list ended before it
+ * came there. For decisions: any doubt is an error, -ENODEV where part of phys is on no region,
+ * -ENXIO where no list can be read. Usable in a worker. 0 or negative errno.
+ */
 int nvdimm_bad_within(const struct address_map *map, struct range phys, struct badblocks **ret);
+
+/*
+ * Is any byte of this physical range bad, by any list? The same, and -EOVERFLOW if cut. Usable in a
+ * worker. 1, 0, negative.
+ */
+int nvdimm_is_bad(const struct address_map *map, struct range phys);

@@ -15,5 +15,8 @@ struct scrub_state {
 /* States of all buses, *ret is the caller's to free(). Number of buses or negative errno. */
 int scrub_states(struct scrub_state **ret);
 
-/* bus is a name ("ndbus0") or provider. 0; -EBUSY: one runs; -EOPNOTSUPP: this bus has none; -ENODEV: no such bus. */
+/*
+ * bus is a name ("ndbus0") or provider. 0; -EBUSY: one runs; -EOPNOTSUPP: this bus has none;
+ * -ENODEV: no such bus.
+ */
 int scrub_start(const char *bus);
