@@ -91,6 +91,13 @@ static void reply_refused(struct varlink_call *call, uint64_t number, int r)
 		control_error(call, "NoSuchIncident", &f);
 		return;
 	}
+	if (r == -EPERM) {
+		field_put_uint(&f, "incident", number);
+		field_put_string(&f, "reason", "dry-run");
+		field_put_string(&f, "detail", "DryRun=yes is in force, nothing is repaired");
+		control_error(call, "RepairFailed", &f);
+		return;
+	}
 	json_object_put(f.object);
 	if (r == -EBUSY)
 		control_error_string(call, "Busy", "what", "repair");

@@ -118,6 +118,7 @@ claim "a reader that leaves causes no message" [ ! -s "$dir/err" ]
 
 # A server that answers the first message with whatever it is told to.
 serve() {
+	# shellcheck disable=SC2059 # the escapes are meant
 	printf "$1" >"$dir/answer"
 	socat "UNIX-LISTEN:$dir/socket" \
 		SYSTEM:"head -c 8 >/dev/null; cat $dir/answer" 2>/dev/null &
