@@ -208,12 +208,12 @@ static void send_about(struct feed *f, const char *type, enum severity severity,
 		       const struct incident *in, const char *reason, struct json_object *data)
 {
 	_cleanup_(json_object_putp) struct json_object *owned = data;
-	struct json_fields fields = { .object = data };
+	struct json_fields fields = { .object = owned };
 
-	if (data && reason)
+	if (owned && reason)
 		field_put_string(&fields, "reason", reason);
-	if (data && fields.r == 0)
-		feed_send(f, type, severity, in->number, data);
+	if (owned && fields.r == 0)
+		feed_send(f, type, severity, in->number, owned);
 	else
 		event_unmade(f, type);
 }

@@ -53,8 +53,8 @@ static int open_log(const char *path, int *ret_fd, bool *ret_torn)
 
 int feed_file_reopen(struct feed_file *file)
 {
-	bool torn;
-	int fd, r;
+	bool torn = false;
+	int fd = -1, r;
 
 	r = open_log(file->path, &fd, &torn);
 	if (r < 0)
