@@ -171,7 +171,11 @@ static int ask_disk(struct search *s, const struct stretch *st)
 		return n;
 	if (n <= 0) {
 		r = add_plain_owner(st->in, OWNER_UNKNOWN, st->in->phys, NULL, "device");
-		return r < 0 ? r : owners_incomplete(st->in, "There is no block device %s", disk);
+		return r < 0 ? r
+			     : owners_incomplete(st->in,
+						 n < 0 ? "There is no block device %s"
+						       : "This is past the end of %s",
+						 disk);
 	}
 	qsort(slices, (size_t)n, sizeof(*slices), compare_slices);
 

@@ -389,7 +389,7 @@ TEST(holder_check_follows_what_a_process_does)
 	CHECK(holder_check(b.proc_fd, b.in, opener->pid, ticks) == HOLDS_OPEN);
 	process_start_ticks(b.proc_fd, both->pid, &ticks);
 	CHECK(holder_check(b.proc_fd, b.in, both->pid, ticks) == (HOLDS_MAPPED | HOLDS_OPEN));
-	b.in->owners[0].inode++;
+	b.in->owners[0].inode = UINT64_MAX;
 	CHECK(holder_check(b.proc_fd, b.in, both->pid, ticks) == 0);
 }
 
