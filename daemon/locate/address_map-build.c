@@ -148,8 +148,6 @@ static int add_dax(struct address_map *map, struct ndctl_dax *dax, struct range 
 		r = add_dax_device(map, dev, outer, like);
 		if (r < 0)
 			return r;
-		if (!like->device.chardev)
-			like->device.chardev = borrow(daxctl_dev_get_devname(dev));
 	}
 	return 0;
 }

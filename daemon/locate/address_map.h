@@ -18,9 +18,9 @@
 
 /*
  * One run of physical addresses with one owner device. A namespace's data is one place; what of it
- * holds its own metadata (struct pages, a BTT's maps) is another, with data_start 0. Regions give
- * places for what no namespace covers, with mode "none"; a namespace that is disabled is one place
- * without a mode, since it does not tell what it holds.
+ * holds its own metadata (struct pages, a BTT's maps) is another, with data_start 0 and no chardev.
+ * Regions give places for what no namespace covers, with mode "none"; a namespace that is disabled
+ * is one place without a mode, since it does not tell what it holds.
  */
 struct place {
 	struct range phys;

@@ -21,8 +21,6 @@
 
 #include "source/badblocks.h"
 
-/* The kernel's own table, MAX_BADBLOCKS in its include/linux/badblocks.h. */
-#define TABLE_ENTRIES 512
 /* sysfs shows one page; the largest page of any architecture. */
 #define MAX_TEXT_BYTES 65536
 
@@ -128,7 +126,7 @@ int badblocks_parse(const char *text, size_t n_bytes, struct badblocks **ret)
 		highest = range_end(range);
 	}
 
-	found->cut = full_page || found->n_ranges >= TABLE_ENTRIES;
+	found->cut = full_page || found->n_ranges >= BADBLOCKS_TABLE_ENTRIES;
 	found->known_bytes = !full_page ? UINT64_MAX : ascending ? highest : 0;
 	badblocks_normalize(found);
 

@@ -15,6 +15,9 @@
 #include "cleanup.h"
 #include "range.h"
 
+/* The kernel's own table, MAX_BADBLOCKS in its include/linux/badblocks.h. */
+#define BADBLOCKS_TABLE_ENTRIES 512
+
 struct badblocks {
 	struct range *ranges;	/* bytes from the start of the device or region; sorted, disjoint */
 	size_t n_ranges;

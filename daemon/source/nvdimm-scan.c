@@ -114,6 +114,16 @@ static size_t end_of_region(const struct address_map *map, size_t first)
 	return i;
 }
 
+/* How many entries of the kernel's table these take: one holds at most 512 sectors. */
+static size_t n_table_entries(const struct badblocks *bad)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < bad->n_ranges; i++)
+		n += (bad->ranges[i].length_bytes / SECTOR_BYTES + 511) / 512;
+	return n;
+}
+
 static int add_all(struct badblocks *to, const struct badblocks *from)
 {
 	int r;
@@ -126,35 +136,51 @@ static int add_all(struct badblocks *to, const struct badblocks *from)
 	return 0;
 }
 
+/* What `from` has and `known` lacks. 0 or negative errno. */
+static int subtract(const struct badblocks *from, const struct badblocks *known,
+		    struct badblocks **ret)
+{
+	_cleanup_(badblocks_freep) struct badblocks *missing = NULL;
+	int r;
+
+	r = badblocks_new(&missing);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < from->n_ranges; i++) {
+		r = badblocks_add_missing(missing, from->ranges[i], known);
+		if (r < 0)
+			return r;
+	}
+	*ret = TAKE(missing);
+	return 0;
+}
+
 /*
- * The records make a cut list whole if they hold all that it shows: what it shows
- * and they lack was found after the scrub, and then there may be more of it.
- * Returns 1 if the list is whole now, else 0.
+ * Adds to `only_ars` what the last scrub found and a cut list does not show. That
+ * makes the list whole unless something was found since: so the records must hold
+ * all that the list shows, and the kernel's table must have had room for more.
+ * Returns 1 if the list is whole now, else 0, or negative errno.
  */
 static int complete_from_ars(const char *bus, struct range region, const struct badblocks *listed,
 			     struct badblocks *only_ars)
 {
-	_cleanup_(badblocks_freep) struct badblocks *records = NULL, *newer = NULL;
+	_cleanup_(badblocks_freep) struct badblocks *records = NULL, *older = NULL, *newer = NULL;
 	int r;
 
 	r = ars_records(bus, region, &records);
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
-	r = badblocks_new(&newer);
+	r = subtract(records, listed, &older);
 	if (r < 0)
 		return r;
-
-	for (size_t i = 0; i < records->n_ranges; i++) {
-		r = badblocks_add_missing(only_ars, records->ranges[i], listed);
-		if (r < 0)
-			return r;
-	}
-	for (size_t i = 0; i < listed->n_ranges; i++) {
-		r = badblocks_add_missing(newer, listed->ranges[i], records);
-		if (r < 0)
-			return r;
-	}
-	return !records->cut && !newer->n_ranges;
+	r = subtract(listed, records, &newer);
+	if (r < 0)
+		return r;
+	r = add_all(only_ars, older);
+	if (r < 0)
+		return r;
+	return !records->cut && !newer->n_ranges &&
+	       n_table_entries(listed) + n_table_entries(older) < BADBLOCKS_TABLE_ENTRIES;
 }
 
 static int scan_region(const struct list_dirs *dirs, const struct place *places, size_t n_places,
@@ -247,7 +273,7 @@ static int ask_device(struct badblocks *to, int dir_fd, const char *device, uint
 	if (r < 0)
 		return r;
 	if (range_end(piece) - base > list->known_bytes)
-		to->cut = true;
+		return -EOVERFLOW;
 	r = add_list(to, list, base, piece);
 	return r < 0 ? r : 1;
 }
@@ -322,9 +348,5 @@ int nvdimm_is_bad(const struct address_map *map, struct range phys)
 	int r;
 
 	r = nvdimm_bad_within(map, phys, &bad);
-	if (r < 0)
-		return r;
-	if (bad->n_ranges)
-		return 1;
-	return bad->cut ? -EOVERFLOW : 0;
+	return r < 0 ? r : bad->n_ranges > 0;
 }

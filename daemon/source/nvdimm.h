@@ -53,14 +53,11 @@ const struct address_map *nvdimm_map(const struct nvdimm *nv);
 int nvdimm_scan(struct nvdimm *nv, struct badblocks **ret, struct badblocks **ret_ars);
 
 /*
- * Only the bytes of `phys` that the kernel's lists call bad now, `cut` if a list ended before it
- * came there. For decisions: any doubt is an error, -ENODEV where part of phys is on no region,
- * -ENXIO where no list can be read. Usable in a worker. 0 or negative errno.
+ * Only the bytes of `phys` that the kernel's lists call bad now. For decisions: any doubt is an
+ * error, -EOVERFLOW where a list was cut before it came there, -ENODEV where part of phys is on no
+ * region, -ENXIO where no list can be read. Usable in a worker. 0 or negative errno.
  */
 int nvdimm_bad_within(const struct address_map *map, struct range phys, struct badblocks **ret);
 
-/*
- * Is any byte of this physical range bad, by any list? The same, and -EOVERFLOW if cut. Usable in a
- * worker. 1, 0, negative.
- */
+/* Is any byte of this physical range bad, by any list? Errors are the same. 1, 0, negative errno. */
 int nvdimm_is_bad(const struct address_map *map, struct range phys);
