@@ -8,9 +8,9 @@
  * Out:  a physical address, with the kernel's own names for what the page was and
  *       what became of it.
  *
- * The kernel's numbers for these differ from one version to the next: 17 is "dax" on
- * 6.1 and something else elsewhere. So names are read from the BTF of the kernel
- * that runs, once.
+ * The kernel's numbers for these differ from one version to the next: 19 is an
+ * unknown page on 6.1 and an already poisoned one on 6.12. So names are read from
+ * the BTF of the kernel that runs, once.
  *
  * A kernel without the tracepoint is recognised in its BTF before anything is
  * loaded: one program that cannot attach fails all of them.
