@@ -79,22 +79,6 @@ static struct holder *find_holder(struct incident *in, uint64_t pid, uint64_t st
 	return NULL;
 }
 
-/* The incident with this one holder: with thousands of them, each event would be as long as all. */
-static void tell_holder(struct journey *j, const char *event, const struct holder *holder)
-{
-	_cleanup_(json_object_putp) struct json_object *data = incident_to_json(j->in);
-	struct json_object *holders = json_object_new_array();
-
-	if (!data || !holders) {
-		json_object_put(holders);
-		return;
-	}
-	json_object_array_add(holders, holder_to_json(holder));
-	json_object_object_add(data, "holders", holders);
-	json_object_object_add(data, "holder", holder_to_json(holder));
-	feed_send(j->flow->parts.feed, event, SEVERITY_WARNING, j->in->number, data);
-}
-
 static void on_message(struct worker *w, struct json_object *message, bool wants_reply,
 		       void *userdata)
 {
@@ -115,7 +99,8 @@ static void on_message(struct worker *w, struct json_object *message, bool wants
 	string_set(&holder->outcome, outcome);
 	string_set(&holder->reason, reason);
 	flow_save(j->flow, j->in);
-	tell_holder(j, event, holder);
+	feed_send_holder(j->flow->parts.feed, event, SEVERITY_WARNING, j->in, holder,
+			 NULL);
 }
 
 static void go_on(struct journey *j)

@@ -325,7 +325,8 @@ void flow_pump(struct flow *f)
 			continue;
 		if (j->stage == STAGE_RESPOND && f->n_responding < MAX_RESPONDING)
 			start_or_rest(j, respond_start, "respond to");
-		else if (j->stage == STAGE_REPAIR && !f->repairing)
+		/* With nobody to respond to it is there already. */
+		if (!j->busy && j->stage == STAGE_REPAIR && !f->repairing)
 			start_or_rest(j, repair_start, "repair");
 	}
 }

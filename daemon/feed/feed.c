@@ -228,8 +228,13 @@ void feed_send_holder(struct feed *f, const char *type, enum severity severity,
 		      const struct incident *in, const struct holder *holder, const char *reason)
 {
 	struct json_object *data = incident_to_json(in), *one = holder_to_json(holder);
+	struct json_object *holders = json_object_new_array_ext(1);
 
-	if (!data || !one || json_object_object_add(data, "holder", one) < 0) {
+	/* Of thousands of holders only this one: each event would be as long as all of them. */
+	if (!data || !one || !holders || json_object_array_add(holders, json_object_get(one)) < 0 ||
+	    json_object_object_add(data, "holders", holders) < 0 ||
+	    json_object_object_add(data, "holder", one) < 0) {
+		json_object_put(holders);
 		json_object_put(one);
 		json_object_put(data);
 		data = NULL;

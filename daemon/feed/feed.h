@@ -54,7 +54,7 @@ void feed_send(struct feed *f, const char *type, enum severity severity, uint64_
 void feed_send_incident(struct feed *f, const char *type, enum severity severity,
 			const struct incident *in, const char *reason);
 
-/* The same for holder.*: data is the incident, with the one concerned as "holder" besides. */
+/* For holder.*: data is the incident with this one holder, which is "holder" besides. */
 void feed_send_holder(struct feed *f, const char *type, enum severity severity,
 		      const struct incident *in, const struct holder *holder, const char *reason);
 

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "holders/process.h"
+#include "policy/protect.h"
 #include "repair/pause.h"
 
 #define STAND_TIMEOUT_MSEC 1000
@@ -19,6 +20,14 @@
 static bool could_touch(const struct holder *holder)
 {
 	return holder->maps || holder->open_writable;
+}
+
+const char *pause_refusal(const struct policy_context *policy, const struct incident *in,
+			  const struct holder *holder)
+{
+	if (!in->repair.pause_holders)
+		return "the rule does not allow to pause it";
+	return protect_process(policy, NULL, holder) ?: protect_cgroup(policy, holder);
 }
 
 struct json_object *pause_to_json(const struct paused *p)

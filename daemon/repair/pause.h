@@ -16,6 +16,7 @@
 
 #include "cleanup.h"
 #include "incident.h"
+#include "policy/policy.h"
 
 struct paused {
 	struct paused_process {
@@ -31,6 +32,10 @@ struct paused {
  * does not stand already. 0 or -ENOMEM; free *ret with pause_done() in both cases.
  */
 int pause_candidates(int proc_fd, const struct incident *in, struct paused *ret);
+
+/* Why this process must not be paused, as the rest of "process 7 (x) ...", or NULL: it may be. */
+const char *pause_refusal(const struct policy_context *policy, const struct incident *in,
+			  const struct holder *holder);
 
 /* The same as {"pids":[{"pid","start_ticks"}]}: goes on record before pause_stop(). NULL: out of
  * memory. */

@@ -21,7 +21,6 @@
 
 #include "holders/holders.h"
 #include "owners/owners.h"
-#include "policy/protect.h"
 #include "repair/extent.h"
 #include "repair/pause.h"
 #include "repair/record.h"
@@ -164,19 +163,12 @@ static int check_pausable(struct remap *m)
 {
 	for (size_t i = 0; i < m->paused.n; i++) {
 		const struct holder *holder = find_holder(m->in, m->paused.all[i].pid);
-		const char *why = protect_process(m->job->policy, NULL, holder);
+		const char *why = pause_refusal(m->job->policy, m->in, holder);
 
-		if (!m->in->repair.pause_holders)
-			return result_stop(
-				m->result, "waiting", "held",
-				"process %d (%s) could touch the page and the rule does not "
-				"allow to pause it",
-				holder->pid, holder->comm);
 		if (why)
-			return result_stop(
-				m->result, "waiting", "held",
-				"process %d (%s) could touch the page and is not paused: %s",
-				holder->pid, holder->comm, why);
+			return result_stop(m->result, "waiting", "held",
+					   "process %d (%s) holds the page and is not paused: %s",
+					   holder->pid, holder->comm, why);
 	}
 	return 0;
 }
@@ -362,6 +354,8 @@ static int swap_all(struct remap *m)
 	bool share = may_share_spare(m);
 	int r;
 
+	/* Those of an attempt that was cut off are in the way, and may hold less than was saved. */
+	store_remove_spares(m->fs->store_fd, m->in->number, m->page.start_bytes);
 	for (size_t i = 0; i < m->n_targets; i++) {
 		const struct target *t = &m->targets[i];
 

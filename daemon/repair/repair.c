@@ -11,11 +11,12 @@
 #include "holders/holders.h"
 #include "json-fields.h"
 #include "owners/owners.h"
-#include "policy/protect.h"
+#include "policy/verdict.h"
 #include "repair/clear.h"
 #include "repair/fs.h"
 #include "repair/pause.h"
 #include "repair/plan.h"
+#include "repair/record.h"
 #include "repair/remap.h"
 #include "repair/repair.h"
 #include "repair/salvage.h"
@@ -128,6 +129,49 @@ static void start_over(struct incident *in)
 	set_outcome(in, "none", NULL, NULL);
 }
 
+/* The files that a rule can speak of: a repair that is resumed finds its own beside them, or no
+ * more file. */
+static int files_only(const struct incident *in, struct incident *ret)
+{
+	*ret = *in;
+	ret->n_owners = 0;
+	ret->owners = calloc(in->n_owners + 1, sizeof(*ret->owners));
+	if (!ret->owners)
+		return -ENOMEM;
+	for (size_t i = 0; i < in->n_owners; i++)
+		if (in->owners[i].kind == OWNER_FILE_DATA && !record_is_in_store(&in->owners[i]))
+			ret->owners[ret->n_owners++] = in->owners[i];
+	return 0;
+}
+
+/*
+ * A rule's verdict may be out of date: a clone made since is another rule's file, a file was marked
+ * to be avoided. An administrator's order is not a rule's. 1: policy says less by now, 0: as
+ * before, negative errno.
+ */
+static int policy_says_less(const struct repair_job *job, struct incident *in)
+{
+	struct repair_verdict verdict = { .wish = REPAIR_ZERO };
+	struct incident files;
+	bool less;
+	int r;
+
+	if (!in->repair.rule)
+		return 0;
+	r = files_only(in, &files);
+	if (r < 0)
+		return r;
+	if (files.n_owners)
+		r = verdict_on_repair(job->policy, &files, &verdict);
+	free(files.owners);
+	if (r < 0)
+		return r;
+	less = verdict.wish < in->repair.wish;
+	r = less ? set_outcome(in, "waiting", "policy", verdict.reason) : 0;
+	free(verdict.reason);
+	return r < 0 ? r : less;
+}
+
 static int run_round(const struct repair_job *job, struct incident *in)
 {
 	struct repair_fs fs = { .root_fd = -1, .store_fd = -1, .bdev_fd = -1 };
@@ -137,8 +181,10 @@ static int run_round(const struct repair_job *job, struct incident *in)
 
 	start_over(in);
 	r = ask_anew(job, in);
-	if (r < 0)
-		return r;
+	if (r >= 0)
+		r = policy_says_less(job, in);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	r = plan_make(in, in->repair.wish, &plan);
 	for (size_t i = 0; r >= 0 && i < plan.n_pages; i++) {
 		if (plan.pages[i].method)
@@ -221,7 +267,7 @@ static int preview_page(const struct repair_job *job, const struct incident *in,
 	return 0;
 }
 
-/* Who must let go first: those that could store and may not be paused. */
+/* Who must let go first: those that hold the page and may not be paused. */
 static struct json_object *waits_for(const struct repair_job *job, const struct incident *in)
 {
 	struct json_object *list = json_object_new_array();
@@ -234,8 +280,7 @@ static struct json_object *waits_for(const struct repair_job *job, const struct 
 
 		for (size_t k = 0; k < writers.n; k++)
 			if (writers.all[k].pid == holder->pid &&
-			    (!in->repair.pause_holders ||
-			     protect_process(job->policy, NULL, holder)))
+			    pause_refusal(job->policy, in, holder))
 				json_object_array_add(list, holder_to_json(holder));
 	}
 	pause_done(&writers);
