@@ -2,7 +2,7 @@
 /*
  * scrubs: Scrub and ScrubStatus: let the platform search the media, and wait for it.
  *
- *   source/scrub, source/nvdimm (something changed) -> [scrubs] -> varlink
+ *   source/scrub, source/nvdimm (something changed) <-> [scrubs] -> varlink
  *
  * A scrub counts as finished when the bus is idle and its count has moved on from what it was
  * before we started it; the news that something changed only makes us look.
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "control/control_private.h"
+#include "source/nvdimm.h"
 #include "source/scrub.h"
 #include "strv.h"
 
@@ -206,13 +207,13 @@ static int choose(struct varlink_call *call, struct json_object *names,
 
 static int start_all(const struct scrub_waiter *w)
 {
-	for (size_t i = 0; i < w->n_started; i++) {
-		int r = scrub_start(w->started[i].bus);
+	int r = 0;
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; r >= 0 && i < w->n_started; i++)
+		r = scrub_start(w->started[i].bus);
+	if (w->control->parts.nvdimm)
+		nvdimm_scrub_started(w->control->parts.nvdimm);
+	return r;
 }
 
 static void answer_started(struct scrub_waiter *w)

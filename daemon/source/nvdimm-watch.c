@@ -331,6 +331,14 @@ int watches_new(sd_event *event, const struct address_map *map, const struct wat
 	return 0;
 }
 
+/* What can't be read says so by itself: its poll tells, or it was deaf before. */
+void watches_read_scrubs(const struct watches *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->all[i]->kind == WATCH_SCRUB && !w->all[i]->deaf)
+			watch_read(w->all[i]);
+}
+
 struct watches *watches_free(struct watches *w)
 {
 	if (!w)

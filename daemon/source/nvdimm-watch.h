@@ -33,4 +33,7 @@ struct watch_callbacks {
 int watches_new(sd_event *event, const struct address_map *map, const struct watches *old,
 		const struct watch_callbacks *callbacks, void *userdata, struct watches **ret);
 struct watches *watches_free(struct watches *w);
+
+/* Look at every scrub now: the kernel does not wake anybody when one starts. */
+void watches_read_scrubs(const struct watches *w);
 DEFINE_CLEANUP(struct watches *, watches_free);

@@ -268,6 +268,14 @@ size_t nvdimm_n_buses(const struct nvdimm *nv)
 	return n;
 }
 
+void nvdimm_scrub_started(const struct nvdimm *nv)
+{
+	assert(nv);
+
+	if (nv->watches)
+		watches_read_scrubs(nv->watches);
+}
+
 const struct address_map *nvdimm_map(const struct nvdimm *nv)
 {
 	assert(nv);

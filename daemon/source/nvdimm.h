@@ -41,6 +41,12 @@ DEFINE_CLEANUP(struct nvdimm *, nvdimm_free);
 
 size_t nvdimm_n_buses(const struct nvdimm *nv);
 
+/*
+ * We have just started a scrub, and the kernel wakes nobody for that: look, and tell on_scrub from
+ * in here.
+ */
+void nvdimm_scrub_started(const struct nvdimm *nv);
+
 /* The current address map; it stays nvdimm's, and is replaced in on_topology. */
 const struct address_map *nvdimm_map(const struct nvdimm *nv);
 
