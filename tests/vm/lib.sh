@@ -92,6 +92,7 @@ skip() {
 done_checks() {
 	local n_passed n_failed
 
+	check_schema
 	touch "$HWP/passed" "$HWP/failed"
 	n_passed=$(wc -l < "$HWP/passed")
 	n_failed=$(wc -l < "$HWP/failed")
@@ -99,6 +100,17 @@ done_checks() {
 	trap - EXIT
 	[ "$n_failed" -eq 0 ] && [ "$n_passed" -gt 0 ]
 	exit
+}
+
+# Every event of the scenario is as conf/schema says.
+check_schema() {
+	[ -s "$HWP/events.jsonl" ] || return 0
+	"$SRCDIR/tests/validate-events" "$HWP/events.jsonl" >"$HWP/schema.out" 2>&1
+	case $? in
+	0)	pass "every event is as the schema says" ;;
+	77)	echo "# no python3-jsonschema here, events are not validated" ;;
+	*)	fail "every event is as the schema says" "$(head -n 20 "$HWP/schema.out")" ;;
+	esac
 }
 
 # A scenario that stops half way has not passed.
@@ -268,7 +280,7 @@ hold() {
 }
 
 held() {
-	cat "$HWP/hold.$1.pid"
+	echo "$(< "$HWP/hold.$1.pid")"
 }
 
 hold_log() {
@@ -282,8 +294,11 @@ hold_says() {
 
 # holds NAME: whether it is alive (a zombie is not).
 holds() {
-	grep -q '^State:[[:space:]]*[^ZX]' "/proc/$(held "$1")/status" 2>/dev/null
-}
+	local pid stat
+	pid=$(< "$HWP/hold.$1.pid")
+
+	stat=$(< "/proc/$pid/stat") && [[ $stat != *") "[ZX]* ]]
+} 2>/dev/null
 
 # let_go NAME: end it by SIGKILL, whatever it ignores.
 let_go() {
@@ -364,6 +379,12 @@ ctl() {
 	"$HWPOISONCTL" --socket "$HWP/run/io.hwpoisond" "$@"
 }
 
+# status_code COMMAND...: print its exit status.
+status_code() {
+	"$@" >/dev/null 2>&1
+	echo $?
+}
+
 # --- its events
 #
 # All of them look only at what came after the last mark_events.
@@ -414,4 +435,68 @@ no_event() {
 	[ -z "$found" ] && return 0
 	fail "no event comes: $1" "$found"
 	return 1
+}
+
+# check_json DOCUMENT CLAIM FILTER [CLAIM FILTER]...: each filter gives true, once.
+check_json() {
+	local document=$1 program='' result
+	local -a claims=() filters=() results=()
+	shift
+
+	while [ $# -gt 1 ]; do
+		claims+=("$1")
+		filters+=("$2")
+		program+="${program:+, }(try ([$2] == [true]) catch false)"
+		shift 2
+	done
+	jq -c "$program" <<< "$document" >"$HWP/jq.out" 2>"$HWP/jq.err"
+	mapfile -t results < "$HWP/jq.out"
+	for ((result = 0; result < ${#claims[@]}; result++)); do
+		if [ "${results[result]-}" = true ]; then
+			pass "${claims[result]}"
+			continue
+		fi
+		fail "${claims[result]}" "not true: ${filters[result]}" "$(< "$HWP/jq.err")" \
+			"${document:+of: ${document:0:8000}}"
+		document=			# shown once
+	done
+}
+
+# check_events CLAIM FILTER...: the same, of an array of all events since the mark.
+check_events() {
+	check_json "$(tail -n "+$EVENTS_FROM" "$HWP/events.jsonl" | jq -sMc .)" "$@"
+}
+
+# story N: the types of an incident's events, in order, without their prefix.
+story() {
+	# shellcheck disable=SC2046
+	echo $(events ".incident == $1" | jq -r '.type | ltrimstr("io.hwpoisond.")')
+}
+
+# --- what is in files
+#
+# DAX reads what is on the media, so a copy elsewhere is all it takes to compare.
+
+# keep FILE NAME: remember what is in it now.
+keep() {
+	cp "$1" "$HWP/kept.$2"
+}
+
+# lost FILE NAME [OFFSET LENGTH]...: whether it holds what was kept under that
+# name, but zeros in these ranges, and in them only.
+lost() {
+	local file=$1 wanted=$HWP/wanted.$2
+
+	cp "$HWP/kept.$2" "$wanted"
+	shift 2
+	while [ $# -gt 1 ]; do
+		dd if=/dev/zero of="$wanted" bs="$2" count=1 seek="$1" oflag=seek_bytes conv=notrunc status=none
+		shift 2
+	done
+	cmp "$file" "$wanted"
+}
+
+# intact FILE NAME: whether it holds exactly what was kept.
+intact() {
+	cmp "$1" "$HWP/kept.$2"
 }
