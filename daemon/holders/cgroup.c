@@ -4,8 +4,8 @@
  *
  *   /proc/PID/cgroup -> process -> [cgroup]
  *
- * In:   "/system.slice/docker-<64 hex digits>.scope/init.scope". Out:  unit "docker-<...>.scope",
- * container "<64 hex digits>".
+ * In:   "/system.slice/docker-<64 hex digits>.scope/init.scope".
+ * Out:  unit "docker-<...>.scope", container "<64 hex digits>".
  *
  * Units nest, but a manager knows only its own: the first service or scope of the path is the
  * system's, and below user@UID.service the next one is that user's. Anything deeper was made by

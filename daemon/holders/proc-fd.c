@@ -4,8 +4,8 @@
  *
  *   /proc/PID/fd -> [proc-fd] -> holders
  *
- * In:   the table of targets and a process. Out:  a hit for each file, and whether it could be
- * written through that descriptor.
+ * In:   the table of targets and a process.
+ * Out:  a hit for each file, and whether it could be written through that descriptor.
  *
  * Threads share their descriptors, or else they unshared them on purpose: the leader's are looked
  * at. Attributes are taken as the kernel has them (AT_STATX_DONT_SYNC): a file on a network or

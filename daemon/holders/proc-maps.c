@@ -4,8 +4,8 @@
  *
  *   /proc/PID/maps -> [proc-maps] -> holders
  *
- * In:   the table of targets and a process. Out:  for each mapping that covers lost bytes, the
- * addresses at which that process sees them.
+ * In:   the table of targets and a process.
+ * Out:  for each mapping that covers lost bytes, the addresses at which that process sees them.
  *
  * Every mapping of every process comes through here, nearly all of them for nothing, so lines are
  * parsed by hand and names are not looked at. A name proves nothing anyway: device and inode

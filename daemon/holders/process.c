@@ -4,7 +4,8 @@
  *
  *   /proc/PID/{stat,status,exe,cgroup} -> [process] -> holders, respond
  *
- * In:   a pid. Out:  what an administrator calls it: command, program, user, unit, container.
+ * In:   a pid.
+ * Out:  what an administrator calls it: command, program, user, unit, container.
  *
  * A pid is only good together with its start time: that pair is never used twice before a reboot.
  * The command's name is the process's own choice, ')' and newlines included; it ends at the last

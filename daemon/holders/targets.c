@@ -4,8 +4,9 @@
  *
  *   owners -> [targets] -> proc-maps, proc-fd
  *
- * In:   incidents with owners. Out:  a table, sorted by file, that each mapping and each open
- * file of the system is looked up in.
+ * In:   incidents with owners.
+ * Out:  a table, sorted by file, that each mapping and each open file of the system is looked up
+ *       in.
  *
  * Only what a process can lose is in it: file data, a raw block device, a dax device. Nobody
  * loses anything by an unwritten extent, and metadata is held by the kernel.

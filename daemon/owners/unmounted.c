@@ -4,7 +4,8 @@
  *
  *   block -> [unmounted] -> owners
  *
- * In:   a disk or partition that no mount table names. Out:  "raw", and whether it is idle.
+ * In:   a disk or partition that no mount table names; or a dax device, which has no filesystem.
+ * Out:  "raw", and whether it is idle; or "devdax", and where in the device.
  *
  * Not mounted is not unused: device-mapper, swap, a second disk of a btrfs, an external journal,
  * a filesystem unmounted lazily. The kernel knows them all as the one who opened the device
