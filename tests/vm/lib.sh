@@ -379,6 +379,32 @@ ctl() {
 	"$HWPOISONCTL" --socket "$HWP/run/io.hwpoisond" "$@"
 }
 
+# reload_daemon LINE...: give it another configuration as it runs.
+reload_daemon() {
+	local before
+
+	before=$(grep -c 'Configuration read anew' "$HWP/daemon.log")
+	write_conf "$@"
+	kill -HUP "$DAEMON_PID"
+	# shellcheck disable=SC2016
+	wait_until 10 eval '[ "$(grep -c "Configuration read anew" "$HWP/daemon.log")" -gt '"$before"' ]' ||
+		die "the daemon reads its configuration anew" "$(tail -n 20 "$HWP/daemon.log")"
+}
+
+# wait_state N STATE [SECONDS]: until the incident is in that state.
+wait_state() {
+	local end=$((SECONDS + ${3:-20})) found
+
+	until found=$(ctl show "$1" --json 2>&1) && [[ $found == *"
+  \"state\": \"$2\""* ]]; do
+		if [ "$SECONDS" -ge "$end" ]; then
+			fail "incident $1 comes to be $2" "$found"
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
 # status_code COMMAND...: print its exit status.
 status_code() {
 	"$@" >/dev/null 2>&1
