@@ -354,8 +354,6 @@ static int swap_all(struct remap *m)
 	bool share = may_share_spare(m);
 	int r;
 
-	/* Those of an attempt that was cut off are in the way, and may hold less than was saved. */
-	store_remove_spares(m->fs->store_fd, m->in->number, m->page.start_bytes);
 	for (size_t i = 0; i < m->n_targets; i++) {
 		const struct target *t = &m->targets[i];
 
@@ -534,6 +532,8 @@ static int run(struct remap *m)
 	r = find_saved(m);
 	if (r < 0)
 		return r;
+	/* Spares of an attempt that was cut off are in the way, or have done their work. */
+	store_remove_spares(m->fs->store_fd, m->in->number, m->page.start_bytes);
 	r = record_close_cut_off(m->job->journal, m->fs->root_fd, m->fs->filesystem,
 				 m->page.start_bytes, m->dev_offset);
 	if (r < 0)

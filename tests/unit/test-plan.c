@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What is not understood is not written to; what the rule does not ask for is not done. */
+#include "repair/plan.h"
+#include "test.h"
+
+#define START 0x8021a000ULL
+
+static struct incident *incident_of(uint64_t start, uint64_t length)
+{
+	struct incident *in = incident_new((struct range){ start, length }, SOURCE_BADBLOCKS);
+
+	in->owners_complete = true;
+	return in;
+}
+
+static void own(struct incident *in, enum owner_kind kind, uint64_t start, uint64_t length)
+{
+	struct owner *owner = incident_add_owner(in);
+
+	owner->kind = kind;
+	owner->phys_start = start;
+	owner->length_bytes = length;
+	owner->dev = 7;
+}
+
+static struct page_plan first_page(const struct incident *in, enum repair_wish wish)
+{
+	struct page_plan page = { 0 };
+	struct plan plan;
+
+	CHECK(plan_make(in, wish, &plan) == 0);
+	if (plan.n_pages)
+		page = plan.pages[0];
+	plan_done(&plan);
+	return page;
+}
+
+TEST(file_data_is_remapped_if_the_rule_asks_for_zero)
+{
+	_cleanup_(incident_freep) struct incident *in = incident_of(START + 1024, 512);
+	struct page_plan page;
+
+	own(in, OWNER_FILE_DATA, START + 1024, 512);
+	own(in, OWNER_FILE_DATA, START + 1024, 512);
+	page = first_page(in, REPAIR_ZERO);
+	CHECK(page.phys_start == START);
+	CHECK(page.dev == 7);
+	REQUIRE(page.method);
+	CHECK(page.method->id == METHOD_REMAP);
+}
+
+TEST(file_data_is_left_alone_by_a_rule_that_only_clears)
+{
+	_cleanup_(incident_freep) struct incident *in = incident_of(START, 512);
+	struct page_plan page;
+
+	own(in, OWNER_FILE_DATA, START, 512);
+	page = first_page(in, REPAIR_CLEAR);
+	CHECK(!page.method);
+	CHECK_STREQ(page.reason, "rule");
+	CHECK(!first_page(in, REPAIR_NONE).method);
+}
+
+TEST(media_that_holds_nothing_is_cleared)
+{
+	static const enum owner_kind kinds[] = { OWNER_FREE, OWNER_UNWRITTEN, OWNER_RAW };
+
+	for (size_t i = 0; i < 3; i++) {
+		_cleanup_(incident_freep) struct incident *in = incident_of(START, 512);
+		struct page_plan page;
+
+		own(in, kinds[i], START, 512);
+		page = first_page(in, REPAIR_CLEAR);
+		REQUIRE(page.method);
+		CHECK(page.method->id == METHOD_CLEAR);
+		CHECK(!first_page(in, REPAIR_NONE).method);
+	}
+}
+
+TEST(metadata_is_never_written_whatever_else_is_in_the_page)
+{
+	static const enum owner_kind kinds[] = { OWNER_METADATA, OWNER_LOG,	   OWNER_DIRECTORY,
+						 OWNER_XATTR,	 OWNER_EXTENT_MAP, OWNER_SYMLINK };
+
+	for (size_t i = 0; i < 6; i++) {
+		_cleanup_(incident_freep) struct incident *in = incident_of(START, 1024);
+		struct page_plan page;
+
+		own(in, OWNER_FILE_DATA, START, 512);
+		own(in, kinds[i], START + 512, 512);
+		page = first_page(in, REPAIR_ZERO);
+		CHECK(!page.method);
+		CHECK_STREQ(page.reason, "metadata");
+	}
+}
+
+TEST(an_owner_that_is_not_known_forbids_everything)
+{
+	_cleanup_(incident_freep) struct incident *unknown = incident_of(START, 512);
+	_cleanup_(incident_freep) struct incident *nobody = incident_of(START, 512);
+	_cleanup_(incident_freep) struct incident *incomplete = incident_of(START, 512);
+
+	own(unknown, OWNER_FILE_DATA, START, 512);
+	own(unknown, OWNER_UNKNOWN, START, 512);
+	CHECK(!first_page(unknown, REPAIR_ZERO).method);
+
+	CHECK(!first_page(nobody, REPAIR_ZERO).method);
+
+	own(incomplete, OWNER_FILE_DATA, START, 512);
+	incomplete->owners_complete = false;
+	CHECK(!first_page(incomplete, REPAIR_ZERO).method);
+	CHECK_STREQ(first_page(incomplete, REPAIR_ZERO).reason, "owner-unknown");
+}
+
+TEST(a_page_that_is_half_free_and_half_a_file_has_no_method)
+{
+	_cleanup_(incident_freep) struct incident *in = incident_of(START, 1024);
+
+	own(in, OWNER_FILE_DATA, START, 512);
+	own(in, OWNER_FREE, START + 512, 512);
+	CHECK_STREQ(first_page(in, REPAIR_ZERO).reason, "mixed");
+}
+
+TEST(each_page_of_a_range_is_judged_by_its_own_owners)
+{
+	_cleanup_(incident_freep) struct incident *in = incident_of(START + 3584, 4096);
+	struct plan plan;
+
+	own(in, OWNER_FILE_DATA, START + 3584, 512);
+	own(in, OWNER_FREE, START + 4096, 3584);
+	REQUIRE(plan_make(in, REPAIR_ZERO, &plan) == 0);
+	CHECK(plan.n_pages == 2);
+	CHECK(plan.pages[0].phys_start == START && plan.pages[0].method &&
+	      plan.pages[0].method->id == METHOD_REMAP);
+	CHECK(plan.pages[1].phys_start == START + 4096 && plan.pages[1].method &&
+	      plan.pages[1].method->id == METHOD_CLEAR);
+	plan_done(&plan);
+}
+
+TEST_MAIN()
