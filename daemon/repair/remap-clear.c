@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * remap-clear: make the driver clear the quarantined block, by a whole-page write of its only
+ * owner.
+ *
+ *   remap -> [remap-clear]
+ *
+ * In:   a quarantine that holds the bad block, which nobody else has.
+ * Out:  clean media, by the lists as they are read after it; or the block stays where it is, and we
+ * say so.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "owners/owners.h"
+#include "repair/record.h"
+#include "repair/remap-private.h"
+#include "repair/salvage.h"
+#include "source/nvdimm.h"
+
+/* A short clear makes progress each time it is repeated, a refusal does not: bounded all the same.
+ */
+#define MAX_CLEAR_ATTEMPTS 16
+
+/* 1: the quarantine alone owns the block; 0: somebody else does too. */
+static int sole_owner(struct remap *m)
+{
+	_cleanup_(incident_freep) struct incident *now = incident_new(m->page, 0);
+	struct stat st;
+	int r;
+
+	if (!now)
+		return -ENOMEM;
+	if (fstat(m->quarantine_fd, &st) < 0)
+		return -errno;
+	r = owners_ask_fsmap(m->fs->root_fd, m->fs->phys_of_fs, m->page, now);
+	if (r < 0)
+		return r;
+	return now->n_owners == 1 && now->owners[0].kind == OWNER_FILE_DATA &&
+	       now->owners[0].inode == st.st_ino;
+}
+
+static int write_whole(int fd)
+{
+	static const uint8_t zeros[PAGE_BYTES];
+	ssize_t n = pwrite(fd, zeros, sizeof(zeros), 0);
+
+	/* Inside a preallocation that an earlier copy on write left, the first try fails and
+	 * cancels it. */
+	if (n < 0 && errno == EIO)
+		n = pwrite(fd, zeros, sizeof(zeros), 0);
+	if (n < 0)
+		return -errno;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int count_bad(struct remap *m)
+{
+	_cleanup_(badblocks_freep) struct badblocks *bad = NULL;
+	int r = nvdimm_bad_within(m->job->map, m->page, &bad);
+
+	if (r < 0)
+		return r;
+	return __builtin_popcount(salvage_bad_sectors(bad, m->page.start_bytes));
+}
+
+static int clear_media(struct remap *m)
+{
+	int n_bad = count_bad(m), r = 0;
+
+	for (unsigned attempt = 0; n_bad > 0 && attempt < MAX_CLEAR_ATTEMPTS; attempt++) {
+		int n_before = n_bad;
+
+		r = write_whole(m->quarantine_fd);
+		n_bad = count_bad(m);
+		if (n_bad >= n_before)
+			break;
+	}
+	if (n_bad < 0)
+		return n_bad;
+	if (n_bad > 0)
+		return r < 0 ? r : -EIO;
+	return 0;
+}
+
+int remap_clear(struct remap *m)
+{
+	_cleanup_(json_object_putp) struct json_object *detail = record_page(m->page.start_bytes);
+	int64_t intent;
+	int r, failed;
+
+	r = sole_owner(m);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return result_stop(m->result, "waiting", "moved",
+				   "the block has an owner that it did not have before");
+
+	r = journal_intent(m->job->journal, "clear", detail, &intent);
+	if (r < 0)
+		return r;
+	failed = clear_media(m);
+	r = journal_outcome(m->job->journal, intent, failed, NULL);
+	if (r < 0)
+		return r;
+	if (failed < 0)
+		return result_stop(m->result, "failed", "clear-refused",
+				   "the files are whole again, but the platform does not clear the "
+				   "block (%s); "
+				   "it stays in quarantine",
+				   strerror(-failed));
+	return 0;
+}
