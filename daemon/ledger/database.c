@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -340,11 +341,31 @@ static int prepare_file(sqlite3 *db)
 	return configure(db);
 }
 
+/* alone: nobody else can read it meanwhile, and no file is needed for an index of the log. */
+static int open_file(const char *path, bool alone, sqlite3 **ret)
+{
+	sqlite3 *db = NULL;
+	int code, r = 0;
+
+	code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (code != SQLITE_OK)
+		r = db ? sqlite_errno(db, code) : -ENOMEM;
+	if (r == 0 && alone)
+		r = run_script(db, "PRAGMA locking_mode=EXCLUSIVE");
+	if (r == 0)
+		r = prepare_file(db);
+	if (r < 0) {
+		sqlite3_close(db);
+		return r;
+	}
+	*ret = db;
+	return 0;
+}
+
 static int try_open(const char *dir, int dir_fd, sqlite3 **ret)
 {
 	_cleanup_(freep) char *path = NULL;
-	sqlite3 *db = NULL;
-	int code, r;
+	int r;
 
 	r = create_private(dir_fd);
 	if (r < 0)
@@ -354,14 +375,9 @@ static int try_open(const char *dir, int dir_fd, sqlite3 **ret)
 		return -ENOMEM;
 	}
 
-	code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-	r = code == SQLITE_OK ? prepare_file(db) : db ? sqlite_errno(db, code) : -ENOMEM;
-	if (r < 0) {
-		sqlite3_close(db);
-		return r;
-	}
-	*ret = db;
-	return 0;
+	/* On a full disk what is known can still be read, and numbers go on where they were. */
+	r = open_file(path, false, ret);
+	return r == -ENOSPC ? open_file(path, true, ret) : r;
 }
 
 static int rename_if_there(int dir_fd, const char *from, const char *to)

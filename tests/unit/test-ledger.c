@@ -548,6 +548,50 @@ TEST(a_full_disk_is_said_and_everything_works_again_after_it)
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+static void go_on_without_room(const char *dir, uint64_t last_seq)
+{
+	struct ledger *l = NULL;
+	struct incident *in = NULL, *next = some_incident("pmem0");
+	uint64_t seq = 0;
+
+	signal(SIGXFSZ, SIG_IGN);
+	set_file_limit(0);
+	REQUIRE(ledger_open(dir, &l, NULL) == 0);
+	CHECK(ledger_get_incident(l, 1, &in) == 0);
+	CHECK(ledger_next_seq(l, &seq) == -ENOSPC && seq == last_seq + 1);
+	CHECK(ledger_put_incident(l, next) == -ENOSPC);
+	set_file_limit(RLIM_INFINITY);
+	CHECK(ledger_put_incident(l, next) == 0 && next->number == 2);
+	incident_free(in);
+	incident_free(next);
+	ledger_free(l);
+}
+
+/* Numbers that begin anew would be taken for those of old events. */
+TEST(a_disk_that_is_full_at_the_next_start_hides_nothing)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	struct incident *in = some_incident("pmem0");
+	struct ledger *l = NULL;
+	uint64_t seq = 0;
+	int status = 0;
+	pid_t pid;
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0);
+	CHECK(ledger_put_incident(l, in) == 0 && ledger_next_seq(l, &seq) == 0);
+	incident_free(in);
+	ledger_free(l);
+
+	pid = fork();
+	if (pid == 0) {
+		go_on_without_room(dir.path, seq);
+		fflush(stdout);
+		_exit(n_failed_checks ? 1 : 0);
+	}
+	waitpid(pid, &status, 0);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 TEST(a_disk_that_is_full_from_the_start_leaves_nothing_half_made)
 {
 	_cleanup_(scratch_done) struct scratch dir = scratch_new();
