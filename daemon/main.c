@@ -236,6 +236,18 @@ static int lock_state(struct daemon *d)
 	return flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
+/* What was lost before is not known any more: that stays in the status until the next start. */
+static void tell_set_aside(struct daemon *d, const char *name)
+{
+	_cleanup_(freep) char *reason = NULL;
+
+	if (asprintf(&reason,
+		     "the ledger was damaged or not ours, it is now %s and a new one is begun",
+		     name) < 0)
+		reason = NULL;
+	degraded_begin(d->degraded, "history", reason ?: "the ledger was damaged");
+}
+
 static int open_state(struct daemon *d)
 {
 	_cleanup_(freep) char *set_aside = NULL;
@@ -253,9 +265,7 @@ static int open_state(struct daemon *d)
 	if (r < 0)
 		degraded_begin(d->degraded, "ledger", strerror(-r));
 	else if (r > 0)
-		log_warn(0,
-			 "The ledger was damaged or not ours, it is now %s and a new one is begun",
-			 set_aside);
+		tell_set_aside(d, set_aside);
 	return 0;
 }
 
