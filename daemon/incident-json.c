@@ -232,27 +232,92 @@ static void get_mappings(struct json_fields *f, struct holder *holder)
 		f->r = mapping_from_json(json_object_array_get_idx(array, i), &holder->mappings[i]);
 }
 
-static void put_how(struct json_fields *f, const struct holder *holder)
+static void put_how(struct json_fields *f, bool maps, bool opens)
 {
 	const char *how[3] = { NULL };
 	size_t n = 0;
 
-	if (holder->maps)
+	if (maps)
 		how[n++] = "mapped";
-	if (holder->opens)
+	if (opens)
 		how[n++] = "open";
 	field_put_strv(f, "how", (char *const *)how);
 }
 
-static void get_how(struct json_fields *f, struct holder *holder)
+static void get_how(struct json_fields *f, bool *ret_maps, bool *ret_opens)
 {
 	_cleanup_(strv_freep) char **how = NULL;
 
 	field_get_strv(f, "how", &how);
-	holder->maps = strv_contains(how, "mapped");
-	holder->opens = strv_contains(how, "open");
-	if (strv_length(how) > (size_t)holder->maps + (size_t)holder->opens)
+	*ret_maps = strv_contains(how, "mapped");
+	*ret_opens = strv_contains(how, "open");
+	if (strv_length(how) > (size_t)*ret_maps + (size_t)*ret_opens)
 		f->r = -EBADMSG;
+}
+
+static struct json_object *held_to_json(const struct held_owner *held)
+{
+	struct json_fields f = json_fields_new();
+
+	field_put_string(&f, "kind", owner_kind_name(held->id.kind));
+	put_dev(&f, held->id.dev);
+	if (held->id.inode)
+		field_put_uint(&f, "inode", held->id.inode);
+	put_how(&f, held->maps, held->opens);
+	return json_fields_done(&f);
+}
+
+static int held_from_json(struct json_object *json, struct held_owner *held)
+{
+	struct json_fields f = fields_of(json);
+
+	field_require(&f, "kind");
+	get_name(&f, "kind", owner_kind_from_name, &held->id.kind);
+	get_dev(&f, &held->id.dev);
+	field_get_uint(&f, "inode", &held->id.inode);
+	get_how(&f, &held->maps, &held->opens);
+	if (f.r == 0 && !held->maps && !held->opens)
+		f.r = -EBADMSG;
+	return f.r;
+}
+
+static struct json_object *holds_to_json(const struct holder *holder)
+{
+	_cleanup_(json_object_putp) struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; array && i < holder->n_holds; i++)
+		if (!array_push(array, held_to_json(&holder->holds[i])))
+			return NULL;
+	return TAKE(array);
+}
+
+static void get_holds(struct json_fields *f, struct holder *holder)
+{
+	struct json_object *array = field_get_array(f, "holds");
+
+	for (size_t i = 0; array && f->r == 0 && i < json_object_array_length(array); i++) {
+		struct held_owner held = { 0 };
+
+		f->r = held_from_json(json_object_array_get_idx(array, i), &held);
+		if (f->r == 0)
+			f->r = holder_add_held(holder, held);
+	}
+}
+
+/* The files of "holds" at a glance; they are sorted, so the same number comes together. */
+static struct json_object *inodes_to_json(const struct holder *holder)
+{
+	_cleanup_(json_object_putp) struct json_object *array = json_object_new_array();
+	uint64_t last = 0; /* a device's, which is no file */
+
+	for (size_t i = 0; array && i < holder->n_holds; i++) {
+		if (holder->holds[i].id.inode == last)
+			continue;
+		last = holder->holds[i].id.inode;
+		if (!array_push(array, json_object_new_uint64(last)))
+			return NULL;
+	}
+	return TAKE(array);
 }
 
 struct json_object *holder_to_json(const struct holder *holder)
@@ -267,9 +332,13 @@ struct json_object *holder_to_json(const struct holder *holder)
 	field_put_string(&f, "unit", holder->unit);
 	field_put_string(&f, "cgroup", holder->cgroup);
 	field_put_string(&f, "container", holder->container);
-	put_how(&f, holder);
+	put_how(&f, holder->maps, holder->opens);
 	field_put_bool(&f, "open_writable", holder->open_writable);
 	put_made(&f, "mappings", mappings_to_json(holder));
+	put_made(&f, "inodes", inodes_to_json(holder));
+	put_made(&f, "holds", holds_to_json(holder));
+	if (holder->holds_more)
+		field_put_bool(&f, "holds_more", true);
 	field_put_string(&f, "action", verb_name(holder->action));
 	if (holder->signal_number)
 		field_put_uint(&f, "signal_number", (uint64_t)holder->signal_number);
@@ -294,9 +363,11 @@ static int holder_from_json(struct json_object *json, struct holder *holder)
 	field_get_string(&f, "unit", &holder->unit);
 	field_get_string(&f, "cgroup", &holder->cgroup);
 	field_get_string(&f, "container", &holder->container);
-	get_how(&f, holder);
+	get_how(&f, &holder->maps, &holder->opens);
 	field_get_bool(&f, "open_writable", &holder->open_writable);
 	get_mappings(&f, holder);
+	field_get_bool(&f, "holds_more", &holder->holds_more);
+	get_holds(&f, holder); /* which may be too many as well */
 	get_name(&f, "action", verb_from_name, &holder->action);
 	field_get_int(&f, "signal_number", &holder->signal_number);
 	field_get_uint(&f, "grace_usec", &holder->grace_usec);

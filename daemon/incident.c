@@ -152,6 +152,7 @@ void holder_done(struct holder *holder)
 	free(holder->cgroup);
 	free(holder->container);
 	free(holder->mappings);
+	free(holder->holds);
 	free(holder->rule);
 	free(holder->reason);
 	free(holder->outcome);
@@ -276,6 +277,66 @@ void incident_clear_holders(struct incident *in)
 	free(in->holders);
 	in->holders = NULL;
 	in->n_holders = 0;
+}
+
+struct owner_id owner_id_of(const struct owner *owner)
+{
+	return (struct owner_id){ owner->kind, owner->dev, owner->inode };
+}
+
+static int compare_ids(struct owner_id a, struct owner_id b)
+{
+	if (a.inode != b.inode)
+		return a.inode < b.inode ? -1 : 1;
+	if (a.dev != b.dev)
+		return a.dev < b.dev ? -1 : 1;
+	return (a.kind > b.kind) - (a.kind < b.kind);
+}
+
+/* Where it is, or belongs. */
+static size_t held_index(const struct holder *holder, struct owner_id id)
+{
+	size_t low = 0, high = holder->n_holds;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_ids(holder->holds[middle].id, id) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+const struct held_owner *holder_find_held(const struct holder *holder, struct owner_id id)
+{
+	size_t i = held_index(holder, id);
+
+	if (i == holder->n_holds || compare_ids(holder->holds[i].id, id))
+		return NULL;
+	return &holder->holds[i];
+}
+
+int holder_add_held(struct holder *holder, struct held_owner held)
+{
+	size_t i = held_index(holder, held.id);
+
+	if (i < holder->n_holds && !compare_ids(holder->holds[i].id, held.id)) {
+		holder->holds[i].maps |= held.maps;
+		holder->holds[i].opens |= held.opens;
+		return 0;
+	}
+	if (holder->n_holds == HOLDS_MAX) {
+		holder->holds_more = true;
+		return 0;
+	}
+	if (!append(&holder->holds, &holder->n_holds, sizeof(*holder->holds)))
+		return -ENOMEM;
+	memmove(&holder->holds[i + 1], &holder->holds[i],
+		(holder->n_holds - 1 - i) * sizeof(*holder->holds));
+	holder->holds[i] = held;
+	return 0;
 }
 
 bool incident_is_open(const struct incident *in)

@@ -102,6 +102,25 @@ struct holder_mapping {
 	bool writable;		/* and shared: a store there would reach the file */
 };
 
+/* What tells one owner of an incident from another, to those who judge its holders. */
+struct owner_id {
+	enum owner_kind kind;
+	dev_t dev;		/* as in struct owner: 0 and 0 for a raw or dax device */
+	uint64_t inode;
+};
+
+/*
+ * Several files can share the lost bytes; which of them does this process have? A rule for one
+ * file must not hit a process that holds only another.
+ */
+struct held_owner {
+	struct owner_id id;
+	bool maps;
+	bool opens;
+};
+
+#define HOLDS_MAX 1024u
+
 /* A process that maps or has open an owner's lost bytes. */
 struct holder {
 	pid_t pid;
@@ -117,6 +136,9 @@ struct holder {
 	bool open_writable;	/* at least one fd could write */
 	struct holder_mapping *mappings;
 	size_t n_mappings;
+	struct held_owner *holds;	/* sorted by inode number first, each once */
+	size_t n_holds;		/* at most HOLDS_MAX */
+	bool holds_more;	/* than are kept here: which ones, we do not know */
 	enum verb action;	/* policy's verdict for this process */
 	int signal_number;	/* for VERB_SIGNAL */
 	uint64_t grace_usec;	/* for VERB_TERMINATE */
@@ -190,6 +212,14 @@ struct holder *incident_add_holder(struct incident *in);
 struct loss *incident_add_loss(struct incident *in);
 void incident_clear_owners(struct incident *in);
 void incident_clear_holders(struct incident *in);
+
+struct owner_id owner_id_of(const struct owner *owner);
+
+/* The process maps, or has open, this owner; adds to what is known of it already. 0 or -ENOMEM. */
+int holder_add_held(struct holder *holder, struct held_owner held);
+
+/* What it does with this owner; NULL: nothing. Valid until the next is added. */
+const struct held_owner *holder_find_held(const struct holder *holder, struct owner_id id);
 
 bool incident_is_open(const struct incident *in);	/* neither repaired nor gone */
 

@@ -47,6 +47,10 @@ static void fill_holder(struct holder *holder)
 	holder->mappings = calloc(1, sizeof(*holder->mappings));
 	holder->n_mappings = 1;
 	holder->mappings[0] = (struct holder_mapping){ 0x7f0000001000, 4096, true };
+	holder_add_held(holder, (struct held_owner){
+					{ OWNER_FILE_DATA, makedev(259, 0), 131 }, true, true });
+	holder_add_held(holder, (struct held_owner){ { OWNER_RAW, 0, 0 }, false, true });
+	holder->holds_more = true;
 	holder->action = VERB_TERMINATE;
 	holder->signal_number = 10;
 	holder->grace_usec = 5000000;
@@ -243,6 +247,10 @@ static const struct {
 	{ "\"owners_complete\":false,", "" },
 	{ "\"holders\":[", "\"holders\":[{}," },
 	{ "\"how\":[\"mapped\",", "\"how\":[\"guessed\"," },
+	{ "\"inodes\":[131]", "\"inodes\":[131,131]" },
+	{ "\"inodes\":[131],", "" },
+	{ "\"holds\":[", "\"holds\":[{\"kind\":\"raw\"}," },
+	{ "\"holds_more\":true", "\"holds_more\":false" },
 	{ "\"action\":\"terminate\"", "\"action\":\"shout\"" },
 	{ "\"outcome\":\"terminated\"", "\"outcome\":\"gone\"" },
 	{ "\"method\":\"remap\"", "\"method\":\"magic\"" },

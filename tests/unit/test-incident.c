@@ -48,6 +48,15 @@ static void fill_holder(struct holder *holder)
 	holder->n_mappings = 2;
 	holder->mappings[0] = (struct holder_mapping){ 0x7f0000001000, 4096, true };
 	holder->mappings[1] = (struct holder_mapping){ UINT64_MAX - 4095, 1, false };
+	holder_add_held(holder,
+			(struct held_owner){ { OWNER_FILE_DATA, makedev(259, 1048575), UINT64_MAX },
+					     false,
+					     true });
+	holder_add_held(holder, (struct held_owner){
+					{ OWNER_FILE_DATA, makedev(259, 1), 131 }, true, true });
+	holder_add_held(holder, (struct held_owner){ { OWNER_RAW, 0, 0 }, false, true });
+	holder_add_held(holder, (struct held_owner){
+					{ OWNER_FILE_DATA, makedev(259, 0), 131 }, true, false });
 	holder->action = VERB_TERMINATE;
 	holder->signal_number = SIGUSR1;
 	holder->grace_usec = 5000000;
@@ -125,7 +134,56 @@ TEST(an_incident_comes_back_from_json_as_it_was)
 	CHECK(back->holders[0].mappings[1].virt_start == UINT64_MAX - 4095);
 	CHECK(back->holders[0].uid == UINT32_MAX - 1);
 	CHECK(back->holders[0].open_writable && back->repair.pause_holders);
+	REQUIRE(back->holders[0].n_holds == 4 && !back->holders[0].holds_more);
+	CHECK(back->holders[0].holds[3].id.inode == UINT64_MAX);
+	CHECK(back->holders[0].holds[3].opens && !back->holders[0].holds[3].maps);
+	CHECK(holder_find_held(&back->holders[0], owner_id_of(&in->owners[0])));
 	CHECK(back->repair.n_losses == 1 && back->repair.wish == REPAIR_ZERO);
+}
+
+static const char *first_inodes(struct json_object *incident)
+{
+	struct json_object *holders = json_object_object_get(incident, "holders");
+
+	return text_of(json_object_object_get(json_object_array_get_idx(holders, 0), "inodes"));
+}
+
+TEST(the_files_of_a_holder_are_listed_by_number_once)
+{
+	_cleanup_(incident_freep) struct incident *in = full_incident();
+	_cleanup_(json_object_putp) struct json_object *json = incident_to_json(in);
+
+	CHECK_STREQ(first_inodes(json), "[131,18446744073709551615]");
+}
+
+static struct held_owner mapped_file(uint64_t inode)
+{
+	return (struct held_owner){ { OWNER_FILE_DATA, makedev(259, 0), inode }, true, false };
+}
+
+TEST(what_is_held_is_kept_in_order_once_and_not_without_end)
+{
+	_cleanup_(holder_done) struct holder h = { 0 };
+	struct held_owner opened = mapped_file(5);
+
+	opened.maps = false;
+	opened.opens = true;
+	CHECK(holder_add_held(&h, mapped_file(9)) == 0 && holder_add_held(&h, opened) == 0);
+	CHECK(holder_add_held(&h, mapped_file(7)) == 0 && h.n_holds == 3);
+	CHECK(h.holds[0].id.inode == 5 && h.holds[1].id.inode == 7 && h.holds[2].id.inode == 9);
+	CHECK(holder_add_held(&h, mapped_file(5)) == 0 && h.n_holds == 3);
+	CHECK(h.holds[0].maps && h.holds[0].opens);
+	CHECK(!holder_find_held(&h, mapped_file(6).id));
+	CHECK(!holder_find_held(&h, (struct owner_id){ OWNER_XATTR, makedev(259, 0), 5 }));
+	CHECK(!holder_find_held(&h, (struct owner_id){ OWNER_FILE_DATA, makedev(259, 1), 5 }));
+
+	for (uint64_t inode = HOLDS_MAX + 100; inode > 0 && !h.holds_more; inode--)
+		CHECK(holder_add_held(&h, mapped_file(inode)) == 0);
+	CHECK(h.holds_more && h.n_holds == HOLDS_MAX);
+	for (size_t i = 1; i < h.n_holds; i++)
+		CHECK(h.holds[i - 1].id.inode < h.holds[i].id.inode);
+	/* More of what is known is still noted. */
+	CHECK(holder_add_held(&h, mapped_file(7)) == 0 && h.n_holds == HOLDS_MAX);
 }
 
 TEST(names_that_are_not_utf8_come_back_byte_for_byte)
@@ -232,6 +290,8 @@ static int parse_with(const char *member)
 	return parse(text);
 }
 
+#define HOLDS(one) "\"holders\":[{\"pid\":1,\"holds\":[" one "]}]"
+
 TEST(a_part_of_the_wrong_shape_is_refused)
 {
 	CHECK(parse_with("\"sources\":[\"badblocks\"]") == 0);
@@ -255,6 +315,12 @@ TEST(a_part_of_the_wrong_shape_is_refused)
 	CHECK(parse_with("\"holders\":[{\"pid\":2147483648}]") == -EBADMSG);
 	CHECK(parse_with("\"holders\":[{\"pid\":1,\"mappings\":[{}]}]") == -EBADMSG);
 	CHECK(parse_with("\"holders\":[{\"pid\":1,\"action\":\"shout\"}]") == -EBADMSG);
+	CHECK(parse_with(HOLDS("{\"kind\":\"raw\",\"how\":[\"open\"]}")) == 0);
+	CHECK(parse_with(HOLDS("{\"kind\":\"raw\",\"how\":[]}")) == -EBADMSG);
+	CHECK(parse_with(HOLDS("{\"kind\":\"raw\"}")) == -EBADMSG);
+	CHECK(parse_with(HOLDS("{\"how\":[\"open\"]}")) == -EBADMSG);
+	CHECK(parse_with(HOLDS("{\"kind\":\"raw\",\"how\":[\"open\"],\"inode\":-1}")) == -EBADMSG);
+	CHECK(parse_with(HOLDS("131")) == -EBADMSG);
 	CHECK(parse_with("\"repair\":{\"losses\":[{}]}") == -EBADMSG);
 	CHECK(parse_with("\"repair\":{\"wish\":\"burn\"}") == -EBADMSG);
 }
