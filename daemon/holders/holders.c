@@ -81,8 +81,12 @@ static int take_hits(struct holder *h, const struct hits *hits, size_t incident)
 	for (size_t i = 0; i < hits->n; i++) {
 		const struct hit *hit = &hits->all[i];
 
-		if (hit->incident != incident)
+		if (hit->target->incident != incident)
 			continue;
+		r = holder_add_held(
+			h, (struct held_owner){ hit->target->owner, hit->mapped, !hit->mapped });
+		if (r < 0)
+			return r;
 		if (!hit->mapped) {
 			h->opens = true;
 			h->open_writable |= hit->writable;
@@ -99,7 +103,7 @@ static int take_hits(struct holder *h, const struct hits *hits, size_t incident)
 static bool is_first_of_incident(const struct hits *hits, size_t i)
 {
 	for (size_t j = 0; j < i; j++)
-		if (hits->all[j].incident == hits->all[i].incident)
+		if (hits->all[j].target->incident == hits->all[i].target->incident)
 			return false;
 	return true;
 }
@@ -153,7 +157,7 @@ static int visit_process(const struct walk *w, pid_t pid)
 	for (size_t i = 0; i < hits.n; i++) {
 		if (!is_first_of_incident(&hits, i))
 			continue;
-		r = add_holder(w, pid, pid_fd, &hits, hits.all[i].incident);
+		r = add_holder(w, pid, pid_fd, &hits, hits.all[i].target->incident);
 		if (r < 0)
 			return r;
 	}
@@ -237,22 +241,37 @@ int holder_check(int proc_fd, const struct incident *in, pid_t pid, uint64_t sta
 	return bits;
 }
 
+/* As if it had lost something, so that the owner is the one that would be found then. */
+static struct target target_of_file(const struct stat *st)
+{
+	mode_t type = st->st_mode & S_IFMT;
+
+	if (S_ISBLK(type) || S_ISCHR(type))
+		return (struct target){
+			.key = { st->st_rdev, 0, type },
+			.owner = { S_ISBLK(type) ? OWNER_RAW : OWNER_DEVDAX, 0, 0 },
+		};
+	return (struct target){
+		.key = { st->st_dev, st->st_ino, 0 },
+		.owner = { S_ISDIR(type) ? OWNER_DIRECTORY : OWNER_FILE_DATA, st->st_dev,
+			   st->st_ino },
+	};
+}
+
 int holders_of_file(int proc_fd, const char *path, uint64_t offset_bytes, uint64_t length_bytes,
 		    struct incident *in)
 {
 	_cleanup_(targets_done) struct targets targets = {};
-	struct target target = { .file_bytes = { offset_bytes, length_bytes } };
+	struct target target;
 	struct stat st;
 	int r;
 
 	if (stat(path, &st) < 0)
 		return -errno;
+	target = target_of_file(&st);
+	target.file_bytes = (struct range){ offset_bytes, length_bytes };
 	if (!length_bytes || offset_bytes + length_bytes < offset_bytes)
 		target.file_bytes.length_bytes = UINT64_MAX - offset_bytes;
-	if (S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode))
-		target.key = (struct file_key){ st.st_rdev, 0, st.st_mode & S_IFMT };
-	else
-		target.key = (struct file_key){ st.st_dev, st.st_ino, 0 };
 	r = targets_add(&targets, target);
 	if (r < 0)
 		return r;

@@ -65,8 +65,8 @@ static int look_at_fd(int pid_fd, int fd_dir_fd, const char *number, const struc
 		return 0;
 	writable = is_writable(pid_fd, number);
 	for (size_t i = 0; i < n; i++) {
-		r = hits_add(hits,
-			     (struct hit){ .incident = target[i].incident, .writable = writable });
+		r = hits_add(hits, targets,
+			     (struct hit){ .target = &target[i], .writable = writable });
 		if (r < 0)
 			return r;
 	}

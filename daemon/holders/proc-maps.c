@@ -103,8 +103,8 @@ static int add_hits(const struct maps_line *m, const struct targets *targets, st
 
 		if (!lost.length_bytes)
 			continue;
-		r = hits_add(hits, (struct hit){
-					   .incident = target[i].incident,
+		r = hits_add(hits, targets, (struct hit){
+					   .target = &target[i],
 					   .mapped = true,
 					   .writable = m->writable && m->shared,
 					   .mapping = {

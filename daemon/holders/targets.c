@@ -107,6 +107,7 @@ static int add_block_devices(struct targets *t, const struct incident *in, const
 	for (int i = 0; i < n; i++) {
 		int r = targets_add(t, (struct target){
 					       .key = { slices[i].dev, 0, S_IFBLK },
+					       .owner = owner_id_of(o),
 					       .file_bytes = slices[i].bytes,
 					       .incident = incident,
 				       });
@@ -134,6 +135,7 @@ static int add_dax_device(struct targets *t, const struct incident *in, const st
 		return 0;
 	return targets_add(t, (struct target){
 				      .key = { st.st_rdev, 0, S_IFCHR },
+				      .owner = owner_id_of(o),
 				      .file_bytes = in->owners_complete
 							    ? (struct range){ o->file_offset_bytes,
 									      o->length_bytes }
@@ -152,6 +154,7 @@ static int add_owner(struct targets *t, const struct incident *in, const struct 
 		return targets_add(t,
 				   (struct target){
 					   .key = { o->dev, o->inode, 0 },
+					   .owner = owner_id_of(o),
 					   .file_bytes = { o->file_offset_bytes, o->length_bytes },
 					   .incident = incident,
 				   });
@@ -181,20 +184,22 @@ int targets_of_incidents(const struct incident *const *incidents, size_t n, stru
 	return 0;
 }
 
-/* Nothing that the holder would say is new in this. */
-static bool is_told(const struct hits *h, const struct hit *hit)
+int hits_add(struct hits *h, const struct targets *t, struct hit hit)
 {
-	for (size_t i = 0; i < h->n; i++)
-		if (h->all[i].incident == hit->incident && h->all[i].mapped == hit->mapped &&
-		    h->all[i].writable >= hit->writable)
-			return true;
-	return false;
-}
+	/* Whoever can write can read, so that the one tells the other as well. */
+	unsigned char tells = hit.writable ? 3 : 1, *told;
 
-int hits_add(struct hits *h, struct hit hit)
-{
-	if ((!hit.mapped || h->n_mappings >= MAX_MAPPINGS) && is_told(h, &hit))
+	if (!h->told)
+		h->told = calloc(t->n, sizeof(*h->told));
+	if (!h->told)
+		return -ENOMEM;
+	told = &h->told[hit.target - t->all];
+	if (hit.mapped)
+		tells <<= 2;
+	if ((!hit.mapped || h->n_mappings >= MAX_MAPPINGS) && (*told & tells) == tells)
 		return 0;
+	*told |= tells;
+
 	if (!(h->n & (h->n - 1))) {
 		struct hit *grown = reallocarray(h->all, h->n ? 2 * h->n : 1, sizeof(*grown));
 
@@ -210,5 +215,6 @@ int hits_add(struct hits *h, struct hit hit)
 void hits_done(struct hits *h)
 {
 	free(h->all);
+	free(h->told);
 	*h = (struct hits){};
 }

@@ -19,6 +19,7 @@ struct file_key {
 
 struct target {
 	struct file_key key;
+	struct owner_id owner;	/* that a process holds by holding this file */
 	struct range file_bytes;
 	size_t incident;	/* its index */
 };
@@ -41,7 +42,7 @@ const struct target *targets_find(const struct targets *t, struct file_key key, 
 
 /* What a process does with a target's bytes. */
 struct hit {
-	size_t incident;
+	const struct target *target;	/* of the table, which stays as it is */
 	bool mapped;		/* else open */
 	bool writable;
 	struct holder_mapping mapping;
@@ -49,13 +50,14 @@ struct hit {
 
 /*
  * Of one process, bounded: a process that maps one page many thousand times is listed with the
- * first of them.
+ * first of them, but with each target that it holds.
  */
 struct hits {
 	struct hit *all;
 	size_t n;
 	size_t n_mappings;
+	unsigned char *told;	/* of each target, what is among them already */
 };
 
-int hits_add(struct hits *h, struct hit hit);	/* 0 or -ENOMEM */
+int hits_add(struct hits *h, const struct targets *t, struct hit hit);	/* 0 or -ENOMEM */
 void hits_done(struct hits *h);
