@@ -8,7 +8,9 @@
  * Out:  a verdict with its reason, for every holder and for the repair.
  *
  * Where owners of one block fall under different rules, the mildest wish counts: a repair cannot
- * change one of them alone. Whether a rule matches is match.c, who is spared protect.c.
+ * change one of them alone. A process, though, answers only for those that it holds itself: that
+ * another file shares the block is no fault of its. Whether a rule matches is match.c, who is
+ * spared protect.c.
  */
 #include <assert.h>
 #include <errno.h>
@@ -34,17 +36,42 @@ __attribute__((format(printf, 2, 3))) static int say(char **ret, const char *for
 	return 0;
 }
 
-static const struct rule *rule_for_holder(const struct policy_context *ctx,
-					  const struct incident *in, const struct holder *holder)
+/* Does the process map, or else have open, an owner that the rule matches? */
+static bool holds_a_match(const struct rule *rule, const struct incident *in,
+			  const struct holder *holder, bool mapped)
+{
+	for (size_t i = 0; i < in->n_owners; i++) {
+		const struct owner *owner = &in->owners[i];
+		const struct held_owner *held = holder_find_held(holder, owner_id_of(owner));
+
+		if (held && (mapped ? held->maps : held->opens) && !mismatch_of_owner(rule, owner))
+			return true;
+	}
+	return false;
+}
+
+static const struct rule *first_rule(const struct policy_context *ctx, const struct incident *in,
+				     const struct holder *holder, bool mapped)
 {
 	for (size_t i = 0; i < ctx->config->n_rules; i++) {
 		const struct rule *rule = &ctx->config->rules[i];
 
-		if (!mismatch_of_device(rule, &in->device) && !mismatch_of_owners(rule, in) &&
-		    !mismatch_of_process(rule, holder))
+		if (!mismatch_of_device(rule, &in->device) && !mismatch_of_process(rule, holder) &&
+		    holds_a_match(rule, in, holder, mapped))
 			return rule;
 	}
 	return NULL;
+}
+
+/* What it maps comes first, whatever rule there is for what it only has open. */
+static const struct rule *rule_for_holder(const struct policy_context *ctx,
+					  const struct incident *in, const struct holder *holder,
+					  bool *ret_mapped)
+{
+	const struct rule *rule = first_rule(ctx, in, holder, true);
+
+	*ret_mapped = rule != NULL;
+	return rule ? rule : first_rule(ctx, in, holder, false);
 }
 
 static const char *why_spared(const struct policy_context *ctx, const struct rule *rule,
@@ -55,19 +82,27 @@ static const char *why_spared(const struct policy_context *ctx, const struct rul
 	if (!why)
 		why = protect_cgroup(ctx, holder);
 	for (size_t i = 0; !why && i < in->n_owners; i++)
-		why = protect_owner(ctx, &in->owners[i]);
+		if (holder_find_held(holder, owner_id_of(&in->owners[i])))
+			why = protect_owner(ctx, &in->owners[i]);
 	return why;
 }
 
 int verdict_on_holder(const struct policy_context *ctx, const struct incident *in,
 		      const struct holder *holder, struct holder_verdict *ret)
 {
-	const struct rule *rule = rule_for_holder(ctx, in, holder);
-	const char *key = holder->maps ? "Holders" : "Openers";
-	const char *why;
+	const struct rule *rule;
+	const char *key, *why;
 	enum verb asked;
+	bool mapped;
 
-	*ret = (struct holder_verdict){ .verb = VERB_REPORT, .rule = rule };
+	*ret = (struct holder_verdict){ .verb = VERB_REPORT };
+	if (holder->holds_more)
+		return say(&ret->reason,
+			   "it holds more than %u owners, too many to judge it by, so it is only "
+			   "reported",
+			   HOLDS_MAX);
+
+	ret->rule = rule = rule_for_holder(ctx, in, holder, &mapped);
 	if (!rule)
 		return say(&ret->reason, "no rule matches, so it is only reported");
 	if (rule->broken)
@@ -75,7 +110,8 @@ int verdict_on_holder(const struct policy_context *ctx, const struct incident *i
 			   "rule \"%s\" (%s:%u) was not understood, so it is only reported",
 			   rule->name, rule->file, rule->line);
 
-	asked = holder->maps ? rule->holders : rule->openers;
+	key = mapped ? "Holders" : "Openers";
+	asked = mapped ? rule->holders : rule->openers;
 	why = asked == VERB_REPORT ? NULL : why_spared(ctx, rule, in, holder);
 	if (why)
 		return say(&ret->reason, "rule \"%s\" says %s=%s, but %s, so it is only reported",

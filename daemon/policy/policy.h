@@ -7,8 +7,10 @@
  * An incident and a config in, verdicts out; nothing is touched, and only /proc and extended
  * attributes are read. The first matching rule wins, in file order.
  *
- * For a holder a rule matches if the device, the process and at least one owner of the incident
- * do.
+ * For a holder a rule matches if the device, the process and at least one owner do that it holds
+ * itself: of files that share the lost bytes, not those of others. The first rule that matches an
+ * owner that it maps says what happens to it as a holder; only where there is none, the first that
+ * matches an owner that it has open, as an opener.
  *
  * For the repair each owner has its own first matching rule, and the least of these wishes counts:
  * to repair a shared block changes all of its owners. A rule that asks for a property of a holder
@@ -19,7 +21,8 @@
  * Never acted upon, whatever a rule says: pid 1, kernel threads, hwpoisond itself and its control
  * clients; and systemd-journald, dbus and sshd unless the rule names them in Unit= or Exe= without
  * a wildcard. Where a file or a cgroup has the extended attribute user.hwpoisond.avoid, its
- * holders are only reported; such a file is not repaired either.
+ * holders are only reported, but not those of another file that shares the block; such a file is
+ * not repaired either.
  */
 #pragma once
 

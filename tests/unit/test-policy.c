@@ -24,6 +24,24 @@ static struct config *rules(const char *text)
 	return c;
 }
 
+/* Of all owners the process has only this one, in this way. */
+static void holds_only(struct holder *h, const struct owner *o, bool maps, bool opens)
+{
+	h->n_holds = 0;
+	h->maps = maps;
+	h->opens = opens;
+	if (holder_add_held(h, (struct held_owner){ owner_id_of(o), maps, opens }) < 0)
+		abort();
+}
+
+static void holds_too(struct holder *h, const struct owner *o, bool maps, bool opens)
+{
+	h->maps |= maps;
+	h->opens |= opens;
+	if (holder_add_held(h, (struct held_owner){ owner_id_of(o), maps, opens }) < 0)
+		abort();
+}
+
 /* One file, held by one process that maps it. */
 static struct incident *lost_page(const char *path)
 {
@@ -44,7 +62,7 @@ static struct incident *lost_page(const char *path)
 	in->owners_complete = true;
 	h->pid = 4711;
 	h->uid = 105;
-	h->maps = true;
+	holds_only(h, o, true, false);
 	if (string_set(&h->comm, "postgres") < 0 || string_set(&h->exe, "/usr/bin/postgres") < 0 ||
 	    string_set(&h->unit, "postgresql@15.service") < 0 ||
 	    string_set(&h->cgroup, "/system.slice/pg.service") < 0)
@@ -206,8 +224,7 @@ TEST(one_who_only_has_the_file_open_gets_the_verdict_for_openers)
 {
 	LOST("/srv/a");
 
-	in->holders[0].maps = false;
-	in->holders[0].opens = true;
+	holds_only(&in->holders[0], &in->owners[0], false, true);
 	CHECK(!decide("[Rule r]\nHolders=kill\n", in));
 	CHECK(in->holders[0].action == VERB_REPORT);
 	CHECK_STREQ(in->holders[0].reason, "rule \"r\" says Openers=report");
@@ -215,6 +232,123 @@ TEST(one_who_only_has_the_file_open_gets_the_verdict_for_openers)
 	CHECK(!decide("[Rule r]\nHolders=kill\nOpeners=signal\nSignal=USR2\n", in));
 	CHECK(in->holders[0].action == VERB_SIGNAL && in->holders[0].signal_number == SIGUSR2);
 	CHECK(!in->holders[0].grace_usec);
+}
+
+#define RULE_A "[Rule a]\nPath=/srv/a\nHolders=kill\nOpeners=signal\n"
+#define RULE_B "[Rule b]\nPath=/srv/clone\nHolders=terminate\n"
+
+/* /srv/a and its clone share the lost page. */
+#define LOST_TWICE()                                                                               \
+	LOST("/srv/a");                                                                            \
+	add_owner(in, OWNER_FILE_DATA, "/srv/clone");                                              \
+	struct holder *h = &in->holders[0];                                                        \
+	const struct owner *clone = &in->owners[1]
+
+TEST(who_holds_only_the_clone_is_left_alone_by_a_rule_for_the_other)
+{
+	LOST_TWICE();
+
+	holds_only(h, clone, true, true);
+	CHECK(!decide(RULE_A, in));
+	CHECK(h->action == VERB_REPORT && !h->rule);
+	holds_only(h, &in->owners[0], true, true);
+	CHECK(!decide(RULE_A, in));
+	CHECK(h->action == VERB_KILL);
+	CHECK_STREQ(h->rule, "a");
+}
+
+TEST(each_of_two_holders_is_judged_by_its_own_file)
+{
+	LOST_TWICE();
+	struct holder *other = incident_add_holder(in);
+
+	REQUIRE(other);
+	h = &in->holders[0];
+	other->pid = 4713;
+	holds_only(other, clone, true, false);
+	CHECK(!decide(RULE_A RULE_B, in));
+	CHECK(h->action == VERB_KILL && other->action == VERB_TERMINATE);
+}
+
+TEST(who_maps_both_falls_under_the_first_rule_for_either)
+{
+	LOST_TWICE();
+
+	holds_too(h, clone, true, false);
+	CHECK(!decide(RULE_A RULE_B, in));
+	CHECK_STREQ(h->rule, "a");
+	CHECK(!decide(RULE_B RULE_A, in));
+	CHECK_STREQ(h->rule, "b");
+	CHECK(h->action == VERB_TERMINATE);
+	CHECK(!decide("[Rule shield]\nPath=/srv/clone\n" RULE_A, in));
+	CHECK(h->action == VERB_REPORT);
+}
+
+TEST(what_it_maps_comes_before_what_it_has_open)
+{
+	LOST_TWICE();
+
+	holds_only(h, clone, true, true);
+	holds_too(h, &in->owners[0], false, true);
+	CHECK(!decide(RULE_A RULE_B, in));
+	CHECK_STREQ(h->reason, "rule \"b\" says Holders=terminate");
+	/* No rule is for what it maps: the one for what it has open is, but as an opener. */
+	CHECK(!decide(RULE_A, in));
+	CHECK_STREQ(h->reason, "rule \"a\" says Openers=signal");
+	CHECK(h->action == VERB_SIGNAL);
+}
+
+TEST(a_clone_without_a_name_is_not_judged_by_the_name_of_the_other)
+{
+	LOST_TWICE();
+
+	in->owners[1].paths = strv_free(in->owners[1].paths);
+	in->owners[1].unlinked = true;
+	holds_only(h, clone, true, true);
+	CHECK(!decide(RULE_A "[Rule all]\nPath=**\nHolders=kill\n", in));
+	CHECK(h->action == VERB_REPORT && !h->rule);
+	CHECK(!decide(RULE_A "[Rule data]\nOwner=file-data\nHolders=kill\n", in));
+	CHECK_STREQ(h->rule, "data");
+}
+
+TEST(the_same_number_on_another_filesystem_is_another_file)
+{
+	LOST_TWICE();
+
+	in->owners[0].dev = 7;
+	in->owners[1].dev = 8;
+	in->owners[1].inode = in->owners[0].inode;
+	holds_only(h, clone, true, false);
+	CHECK(!decide(RULE_A, in));
+	CHECK(h->action == VERB_REPORT);
+	CHECK(!decide(RULE_B, in));
+	CHECK(h->action == VERB_TERMINATE);
+}
+
+TEST(what_else_of_the_file_is_lost_is_not_held_by_those_who_map_its_data)
+{
+	LOST("/srv/a");
+
+	add_owner(in, OWNER_EXTENT_MAP, "/srv/a");
+	in->owners[1].inode = in->owners[0].inode;
+	CHECK(!decide("[Rule map]\nOwner=extent-map\nHolders=kill\nOpeners=kill\n", in));
+	CHECK(in->holders[0].action == VERB_REPORT);
+}
+
+TEST(who_holds_more_than_is_known_or_nothing_that_is_lost_is_only_reported)
+{
+	LOST("/srv/a");
+	struct holder *h = &in->holders[0];
+
+	h->holds_more = true;
+	CHECK(!decide("[Rule all]\nHolders=kill\nOpeners=kill\n", in));
+	CHECK(h->action == VERB_REPORT && !h->rule);
+	CHECK_STREQ(h->reason, "it holds more than 1024 owners, too many to judge it by, so it is "
+			       "only reported");
+	h->holds_more = false;
+	h->n_holds = 0;
+	CHECK(!decide("[Rule all]\nHolders=kill\nOpeners=kill\n", in));
+	CHECK(h->action == VERB_REPORT && !h->rule);
 }
 
 TEST(every_key_must_match)
@@ -584,6 +718,7 @@ static bool lose_real_file(struct real_file *f, struct incident *in)
 	if (strv_push(&in->owners[0].paths, "/nowhere") < 0 ||
 	    strv_push(&in->owners[0].paths, f->path) < 0)
 		abort();
+	holds_only(&in->holders[0], &in->owners[0], true, false);
 	return !fsetxattr(fd, "user.hwpoisond.avoid", "", 0, 0);
 }
 
@@ -604,6 +739,24 @@ TEST(a_file_with_the_attribute_is_only_reported)
 	CHECK(in->holders[0].action == VERB_KILL && in->repair.wish == REPAIR_ZERO);
 }
 
+TEST(the_attribute_of_a_file_that_it_does_not_hold_spares_nobody)
+{
+	LOST("/srv/a");
+	_cleanup_(real_file_done) struct real_file f = {};
+
+	if (!lose_real_file(&f, in))
+		SKIP("no extended attributes here");
+	add_owner(in, OWNER_FILE_DATA, "/srv/clone");
+	holds_only(&in->holders[0], &in->owners[1], true, false);
+	CHECK(!decide("[Rule r]\nHolders=kill\nRepair=zero\n", in));
+	CHECK(in->holders[0].action == VERB_KILL);
+	CHECK(in->repair.wish == REPAIR_NONE); /* which would change both */
+
+	holds_too(&in->holders[0], &in->owners[0], false, true);
+	CHECK(!decide("[Rule r]\nHolders=kill\n", in));
+	CHECK(in->holders[0].action == VERB_REPORT);
+}
+
 TEST(another_file_that_took_the_path_says_nothing)
 {
 	LOST("/srv/a");
@@ -612,6 +765,7 @@ TEST(another_file_that_took_the_path_says_nothing)
 	if (!lose_real_file(&f, in))
 		SKIP("no extended attributes here");
 	in->owners[0].inode++;
+	holds_only(&in->holders[0], &in->owners[0], true, false);
 	CHECK(!decide("[Rule r]\nHolders=kill\nRepair=zero\n", in));
 	CHECK(in->holders[0].action == VERB_KILL && in->repair.wish == REPAIR_ZERO);
 }
