@@ -61,36 +61,44 @@ struct daemon {
 
 static void on_config_problem(const char *sentence, void *userdata)
 {
+	unsigned *n_problems = userdata;
+
 	log_warn(0, "%s", sentence);
+	(*n_problems)++;
 }
 
-static int load_config(const struct options *options, struct config **ret)
+/* *ret_n_problems (or NULL): how many were told, of the lines and of the rules that they make. */
+static int load_config(const struct options *options, struct config **ret, unsigned *ret_n_problems)
 {
 	_cleanup_(config_freep) struct config *config = NULL;
+	unsigned n_problems = 0;
 	int r;
 
-	r = config_read(options->config_path, options->config_given, on_config_problem, NULL,
+	r = config_read(options->config_path, options->config_given, on_config_problem, &n_problems,
 			&config);
 	if (r < 0)
 		return r;
-	policy_check(config, on_config_problem, NULL);
+	policy_check(config, on_config_problem, &n_problems);
 	if (options->dry_run)
 		config->dry_run = true;
 	*ret = TAKE(config);
+	if (ret_n_problems)
+		*ret_n_problems = n_problems;
 	return 0;
 }
 
 static int check_config(const struct options *options)
 {
 	_cleanup_(config_freep) struct config *config = NULL;
+	unsigned n_problems;
 	int r;
 
-	r = load_config(options, &config);
+	r = load_config(options, &config, &n_problems);
 	if (r < 0) {
 		log_err(r, "Cannot read %s", options->config_path);
 		return 1;
 	}
-	return config->n_problems ? 1 : 0;
+	return n_problems ? 1 : 0;
 }
 
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
@@ -101,7 +109,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 
 	sd_notify(false, "RELOADING=1");
 	feed_reopen(d->feed);
-	r = load_config(&d->options, &config);
+	r = load_config(&d->options, &config, NULL);
 	if (r < 0) {
 		log_err(r, "Cannot read %s, keeping the configuration in force",
 			d->options.config_path);
@@ -391,7 +399,7 @@ static int start(struct daemon *d)
 {
 	int r;
 
-	r = load_config(&d->options, &d->config);
+	r = load_config(&d->options, &d->config, NULL);
 	if (r < 0) {
 		log_err(r, "Cannot read %s", d->options.config_path);
 		return r;
