@@ -224,22 +224,30 @@ void feed_send_incident(struct feed *f, const char *type, enum severity severity
 	send_about(f, type, severity, in, reason, incident_to_json(in));
 }
 
+/* An array with one element, which stays the caller's, too. NULL: out of memory. */
+static struct json_object *array_of(struct json_object *one)
+{
+	_cleanup_(json_object_putp) struct json_object *array = json_object_new_array_ext(1);
+
+	if (!array || json_object_array_add(array, one) < 0)
+		return NULL;
+	json_object_get(one);
+	return TAKE(array);
+}
+
 void feed_send_holder(struct feed *f, const char *type, enum severity severity,
 		      const struct incident *in, const struct holder *holder, const char *reason)
 {
-	struct json_object *data = incident_to_json(in), *one = holder_to_json(holder);
-	struct json_object *holders = json_object_new_array_ext(1);
+	struct json_fields data = { .object = incident_to_json(in) };
+	_cleanup_(json_object_putp) struct json_object *one = holder_to_json(holder);
+	struct json_object *holders = one ? array_of(one) : NULL;
 
+	if (!data.object || !holders)
+		data.r = -ENOMEM;
 	/* Of thousands of holders only this one: each event would be as long as all of them. */
-	if (!data || !one || !holders || json_object_array_add(holders, json_object_get(one)) < 0 ||
-	    json_object_object_add(data, "holders", holders) < 0 ||
-	    json_object_object_add(data, "holder", one) < 0) {
-		json_object_put(holders);
-		json_object_put(one);
-		json_object_put(data);
-		data = NULL;
-	}
-	send_about(f, type, severity, in, reason, data);
+	field_put_object(&data, "holders", holders);
+	field_put_object(&data, "holder", json_object_get(one));
+	send_about(f, type, severity, in, reason, json_fields_done(&data));
 }
 
 void feed_reopen(struct feed *f)
