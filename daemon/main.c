@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,20 +25,12 @@
 #include "flow.h"
 #include "json-fields.h"
 #include "log.h"
+#include "options.h"
 #include "policy/config.h"
 #include "policy/policy.h"
 #include "source/kernel.h"
 #include "source/mount_watch.h"
 #include "source/nvdimm.h"
-
-struct options {
-	const char *config_path;
-	bool config_given;
-	const char *state_dir;
-	const char *runtime_dir;
-	bool dry_run;
-	bool check_config;
-};
 
 struct daemon {
 	struct options options;
@@ -460,66 +451,6 @@ static void stop(struct daemon *d)
 	closep(&d->lock_fd);
 }
 
-/* ---- command line ---- */
-
-static void usage(FILE *out)
-{
-	fprintf(out, "hwpoisond [--config FILE] [--state-dir DIR] [--runtime-dir DIR] [--dry-run]\n"
-		     "hwpoisond --check-config [--config FILE]\n"
-		     "hwpoisond --version\n");
-}
-
-/* -1: go on; else the exit status. */
-static int parse_options(int argc, char **argv, struct options *ret)
-{
-	static const struct option long_options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "state-dir", required_argument, NULL, 's' },
-		{ "runtime-dir", required_argument, NULL, 'r' },
-		{ "dry-run", no_argument, NULL, 'n' },
-		{ "check-config", no_argument, NULL, 'C' },
-		{ "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
-	int option;
-
-	while ((option = getopt_long(argc, argv, "h", long_options, NULL)) >= 0) {
-		switch (option) {
-		case 'c':
-			ret->config_path = optarg;
-			ret->config_given = true;
-			break;
-		case 's':
-			ret->state_dir = optarg;
-			break;
-		case 'r':
-			ret->runtime_dir = optarg;
-			break;
-		case 'n':
-			ret->dry_run = true;
-			break;
-		case 'C':
-			ret->check_config = true;
-			break;
-		case 'V':
-			printf("hwpoisond %s\n", PACKAGE_VERSION);
-			return 0;
-		case 'h':
-			usage(stdout);
-			return 0;
-		default:
-			usage(stderr);
-			return 2;
-		}
-	}
-	if (optind < argc) {
-		usage(stderr);
-		return 2;
-	}
-	return -1;
-}
-
 int main(int argc, char **argv)
 {
 	struct daemon d = {
@@ -533,7 +464,7 @@ int main(int argc, char **argv)
 	};
 	int r;
 
-	r = parse_options(argc, argv, &d.options);
+	r = options_parse(argc, argv, &d.options);
 	if (r >= 0)
 		return r;
 	if (d.options.check_config)

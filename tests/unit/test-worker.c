@@ -101,7 +101,7 @@ static int says_a_megabyte(struct worker_link *link, void *job)
 	_cleanup_(json_object_putp) struct json_object *message = number(0);
 	_cleanup_(freep) char *text = malloc(1 << 20);
 
-	memset(text, '\n', 1 << 20);	/* every one is escaped: one line all the same */
+	memset(text, '\n', 1 << 20); /* every one is escaped: one line all the same */
 	json_object_object_add(message, "text", json_object_new_string_len(text, 1 << 20));
 	return worker_tell(link, message);
 }
