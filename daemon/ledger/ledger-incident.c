@@ -34,23 +34,6 @@ int ledger_column_json(sqlite3_stmt *s, int column, struct json_object **ret)
 	return *ret ? 0 : -EUCLEAN;
 }
 
-/* One more than any that was ever used. There is one writer, so nobody comes in between. */
-static int next_number(struct ledger *l, uint64_t *ret)
-{
-	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
-	int r;
-
-	r = database_prepare(l->db, &s, "SELECT seq FROM sqlite_sequence WHERE name = 'incident'",
-			     "");
-	if (r < 0)
-		return r;
-	r = statement_step(s);
-	if (r < 0)
-		return r;
-	*ret = r > 0 ? (uint64_t)sqlite3_column_int64(s, 0) + 1 : 1;
-	return 0;
-}
-
 static int write_incident(struct ledger *l, const struct incident *in)
 {
 	_cleanup_(json_object_putp) struct json_object *json = incident_to_json(in);
@@ -69,18 +52,10 @@ static int write_incident(struct ledger *l, const struct incident *in)
 
 int ledger_put_incident(struct ledger *l, struct incident *in)
 {
-	bool new = in->number == 0;
-	int r;
-
-	if (new) {
-		r = next_number(l, &in->number);
-		if (r < 0)
-			return r;
-	}
-	r = write_incident(l, in);
-	if (r < 0 && new)
-		in->number = 0;
-	return r;
+	/* Kept also if it can't be written now: it was told by then, and is nobody else's. */
+	if (in->number == 0)
+		in->number = ++l->last_number;
+	return write_incident(l, in);
 }
 
 static int read_incident(sqlite3_stmt *s, struct incident **ret)

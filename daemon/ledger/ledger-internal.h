@@ -10,6 +10,7 @@ struct ledger {
 	sqlite3 *db;
 	uint64_t seq_given;	/* the last one; what comes next is one more */
 	uint64_t seq_durable;	/* given or reserved, as the file has it */
+	uint64_t last_number;	/* of an incident, given or on record */
 };
 
 /* One JSON column; *ret is NULL where the column is. -EUCLEAN: not JSON. */

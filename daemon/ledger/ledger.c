@@ -37,6 +37,23 @@ static int read_seq(struct ledger *l)
 	return 0;
 }
 
+/* The last number of an incident that was ever used. There is one writer: us. */
+static int read_last_number(struct ledger *l)
+{
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+	int r;
+
+	r = database_prepare(l->db, &s, "SELECT seq FROM sqlite_sequence WHERE name = 'incident'",
+			     "");
+	if (r < 0)
+		return r;
+	r = statement_step(s);
+	if (r < 0)
+		return r;
+	l->last_number = r > 0 ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
+	return 0;
+}
+
 /* No number up to `last` is ever given after a restart. */
 static int write_seq(struct ledger *l, uint64_t last)
 {
@@ -66,6 +83,8 @@ int ledger_open(const char *dir, struct ledger **ret, char **ret_set_aside)
 	if (opened < 0)
 		return opened;
 	r = read_seq(l);
+	if (r >= 0)
+		r = read_last_number(l);
 	if (r < 0)
 		return r;
 

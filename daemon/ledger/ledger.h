@@ -36,7 +36,10 @@ DEFINE_CLEANUP(struct ledger *, ledger_free);
  */
 int ledger_next_seq(struct ledger *l, uint64_t *ret_seq);
 
-/* Insert (number 0: it gets the next one, never used before) or update. */
+/*
+ * Insert (number 0: it gets the next one, never used before) or update. Negative: it is not on
+ * record, but has its number all the same, which no other gets; put it again when that may work.
+ */
 int ledger_put_incident(struct ledger *l, struct incident *in);
 int ledger_get_incident(struct ledger *l, uint64_t number, struct incident **ret);	/* -ENOENT */
 

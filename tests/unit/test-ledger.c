@@ -477,7 +477,7 @@ TEST(a_writer_that_never_ends_is_an_error_and_not_a_hang)
 	REQUIRE(sqlite3_open(scratch_file(&dir, "ledger.sqlite"), &writer) == SQLITE_OK);
 	CHECK(sqlite3_exec(writer, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK);
 	CHECK(ledger_put_incident(l, in) == -EBUSY);
-	CHECK(in->number == 0);
+	CHECK(in->number == 1);
 	sqlite3_close(writer);
 	CHECK(ledger_put_incident(l, in) == 0 && in->number == 1);
 }
@@ -507,7 +507,7 @@ static void fill_and_go_on(const char *dir)
 	do
 		r = ledger_put_incident(l, in);
 	while (r == 0 && ++n_put < 10000 && (in->number = 0, true));
-	CHECK(r == -ENOSPC && in->number == 0 && n_put > 0);
+	CHECK(r == -ENOSPC && in->number == n_put + 1);
 
 	CHECK(ledger_intent(l, 1, "swap", NULL, &id) == -ENOSPC);
 	/* Numbers do not run out with the disk, they only stop being durable once none is left. */
@@ -551,7 +551,8 @@ TEST(a_full_disk_is_said_and_everything_works_again_after_it)
 static void go_on_without_room(const char *dir, uint64_t last_seq)
 {
 	struct ledger *l = NULL;
-	struct incident *in = NULL, *next = some_incident("pmem0");
+	struct incident *in = NULL, *unwritten = some_incident("pmem0"),
+			*next = some_incident("pmem1");
 	uint64_t seq = 0;
 
 	signal(SIGXFSZ, SIG_IGN);
@@ -559,10 +560,12 @@ static void go_on_without_room(const char *dir, uint64_t last_seq)
 	REQUIRE(ledger_open(dir, &l, NULL) == 0);
 	CHECK(ledger_get_incident(l, 1, &in) == 0);
 	CHECK(ledger_next_seq(l, &seq) == -ENOSPC && seq == last_seq + 1);
-	CHECK(ledger_put_incident(l, next) == -ENOSPC);
+	CHECK(ledger_put_incident(l, unwritten) == -ENOSPC && unwritten->number == 2);
 	set_file_limit(RLIM_INFINITY);
-	CHECK(ledger_put_incident(l, next) == 0 && next->number == 2);
+	CHECK(ledger_put_incident(l, next) == 0 && next->number == 3);
+	CHECK(ledger_put_incident(l, unwritten) == 0 && unwritten->number == 2);
 	incident_free(in);
+	incident_free(unwritten);
 	incident_free(next);
 	ledger_free(l);
 }
