@@ -33,6 +33,7 @@ struct journey {
 		       */
 	struct worker *worker; /* respond, repair, or preview; resolving is done in batches */
 	int64_t intent; /* "respond", while that runs */
+	struct waits *waits; /* for holders to end; see flow-wait.c */
 	flow_repaired on_repaired; /* an order */
 	flow_planned on_planned;
 	void *order_userdata;
@@ -82,6 +83,10 @@ void resolve_cancel(struct flow *f);
 int respond_start(struct journey *j);
 int repair_start(struct journey *j);
 int preview_start(struct journey *j);
+
+/* If the repair waits for holders, go on when one of those that `in` names ends. */
+void wait_for_holders(struct journey *j, const struct incident *in);
+void wait_cancel(struct journey *j);
 
 /* SIGCONT to processes that a repair of this incident (0: of any) left stopped. */
 void repair_continue_paused(struct flow *f, uint64_t incident);

@@ -177,6 +177,7 @@ static void on_repair_message(struct worker *w, struct json_object *message, boo
 	}
 	/* Its owners and holders stay those that lost something: who has the block now is another
 	 * story. */
+	wait_for_holders(j, after);
 	take_repair(j->in, after);
 }
 
@@ -278,6 +279,7 @@ int repair_start(struct journey *j)
 	struct job job = { .journey = j };
 	int r;
 
+	wait_cancel(j);
 	if (j->in->repair.wish == REPAIR_NONE)
 		return leave(j);
 	if (f->parts.config->dry_run) {

@@ -104,6 +104,7 @@ static void journey_free(struct journey *j)
 	f->n_journeys--;
 	memmove(&f->journeys[i], &f->journeys[i + 1],
 		(f->n_journeys - i) * sizeof(struct journey *));
+	wait_cancel(j);
 	worker_free(j->worker);
 	incident_free(j->in);
 	free(j);
