@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What ./demo tells: one page goes bad under a rule that ends who maps it, one under a rule that only
-# repairs. What the story claims is checked as it is told; what is false begins with "not ok".
+# What ./demo tells: one page goes bad under a rule that ends who maps it, one under a rule that
+# only repairs. What the story claims is checked as it is told; what is false begins with "not ok".
 #
 # guest: --timeout 600
 
@@ -42,18 +42,18 @@ show_events_of() {
 	say "Its events, as the journal, the socket and the file have them, some shortened:"
 	printf '\n'
 	events ".incident == $1" | jq -Mr '
-		def wrapped($pad): tojson as $line | ($pad + "  ") as $deeper |
+		def wrapped($pad): tojson as $line | ($pad + "  ") as $in |
 			if ($line + $pad | length) <= 92 then $line
-			elif type == "object" then "{\n" + (to_entries | map($deeper + (.key | tojson) +
-				": " + (.value | wrapped($deeper))) | join(",\n")) + "\n\($pad)}"
-			elif type == "array" then "[\n" + (map($deeper + wrapped($deeper)) | join(",\n")) +
-				"\n\($pad)]"
+			elif type == "object" then "{\n" + (to_entries |
+				map($in + (.key | tojson) + ": " + (.value | wrapped($in))) |
+				join(",\n")) + "\n\($pad)}"
+			elif type == "array" then "[\n" +
+				(map($in + wrapped($in)) | join(",\n")) + "\n\($pad)]"
 			else $line end;
-		if .type == "io.hwpoisond.poison.resolved" or .type == "io.hwpoisond.repair.done" then
-			wrapped("")
+		if .type | test("poison.resolved|repair.done") then wrapped("")
 		else
-			.data.holder as $holder | {type, time, seq, severity, incident} +
-			if $holder then {holder: ($holder | {pid, comm, outcome})} else {} end | tojson
+			(.data.holder // {} | {pid, comm, outcome} | del(..|nulls)) as $holder |
+			{type, time, seq, severity, incident} + $holder | tojson
 		end' | indented
 }
 
@@ -78,8 +78,10 @@ compare() {
 		"$(sum_without "$file" "$3" "$4")"
 	cmp -l "$kept" "$file" | awk -v from="$3" -v n="$4" '
 		{ last = $1 - 1 } NR == 1 { first = last }
-		END { printf "      %d bytes differ, the first at %d, the last at %d; lost: %d to %d\n",
-			NR, first, last, from, from + n - 1 }'
+		END {
+			printf "      lost: bytes %d to %d; ", from, from + n - 1
+			printf "%d differ, the first at %d, the last at %d\n", NR, first, last
+		}'
 }
 
 media_clean() {
@@ -137,7 +139,8 @@ printf '\n'
 ctl show 1 --json > "$HWP/incident"
 check_json "$(< "$HWP/incident")" \
 	"hwpoisond found both files" \
-	"([.owners[].paths[]] | sort) == [\"$MNT/accounts\", \"$MNT/snapshot\"] and .owners_complete" \
+	"([.owners[].paths[]] | sort) == [\"$MNT/accounts\", \"$MNT/snapshot\"]" \
+	"and knows that there are no others" '.owners_complete' \
 	"hwpoisond found both processes" \
 	"([.holders[].pid] | sort) == ([$(held database), $(held backup)] | sort)" \
 	"seven of the page's eight sectors were salvaged, one is zeros" \
@@ -150,7 +153,8 @@ printf '\n'
 compare $MNT/accounts accounts 9216 512
 compare $MNT/snapshot accounts 9216 512
 printf '\n'
-check "accounts: one sector is zeros, every other byte is as it was" lost $MNT/accounts accounts 9216 512
+check "accounts: one sector is zeros, every other byte is as it was" \
+	lost $MNT/accounts accounts 9216 512
 check "snapshot: the same" lost $MNT/snapshot accounts 9216 512
 check "both can be read from end to end" cmp $MNT/accounts $MNT/snapshot
 check "they lie on good memory now, still shared" \
@@ -162,11 +166,15 @@ show_events_of 1
 # --- the second
 
 heading "Second incident: a rule that only repairs"
+mapping_of() {
+	grep "$MNT/" "/proc/$(held "$1")/maps"
+}
+
 mark_events
 hold_as reader check --offset 4096 $MNT/quiet/prices
 hold_says reader '^working'
 page_phys=$(phys_of $MNT/quiet/prices 4096)
-mapping=$(grep quiet/prices "/proc/$(held reader)/maps")
+mapping=$(mapping_of reader)
 
 # now_read: what the process reads through its mapping, at this moment
 now_read() {
@@ -185,10 +193,10 @@ wait_event '.incident == 2 and .type == "io.hwpoisond.poison.gone"' 60 >/dev/nul
 shown hwpoisonctl show 2
 say "The process, and what it reads now:"
 found=$(now_read)
-printf '\n    %s\n    %s\n\n' "$(grep quiet/prices "/proc/$(held reader)/maps")" "$found"
+printf '\n    %s\n    %s\n\n' "$(mapping_of reader)" "$found"
 check "the process lives" holds reader
 check "it got no signal" ! grep -Eq '^(sigbus|signal [^U])' "$HWP/hold.reader"
-check_equal "its mapping is where it was" "$mapping" "$(grep quiet/prices "/proc/$(held reader)/maps")"
+check_equal "its mapping is where it was" "$mapping" "$(mapping_of reader)"
 check_equal "it reads there what is in the file" "$(page $MNT/quiet/prices 4096)" "read $found"
 check "which lies on good memory now" test "$page_phys" != "$(phys_of $MNT/quiet/prices 4096)"
 printf '\n'
