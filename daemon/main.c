@@ -23,6 +23,7 @@
 #include "control/control.h"
 #include "degraded.h"
 #include "flow.h"
+#include "holders/holders.h"
 #include "json-fields.h"
 #include "log.h"
 #include "options.h"
@@ -304,6 +305,9 @@ static int open_sources(struct daemon *d)
 	r = kernel_new(d->event, &kernel_callbacks, d, &d->kernel, &reason);
 	if (r < 0)
 		degraded_begin(d->degraded, "kernel events", reason ?: strerror(-r));
+	r = holders_bpf_new(&reason);
+	if (r < 0)
+		degraded_begin(d->degraded, "holders by BPF", reason);
 	r = mount_watch_new(d->event, on_mounts, d, &d->mount_watch);
 	if (r < 0)
 		degraded_begin(d->degraded, "mounts", strerror(-r));
@@ -438,6 +442,7 @@ static void stop(struct daemon *d)
 	d->control = control_free(d->control);
 	flow_free(d->flow);
 	mount_watch_free(d->mount_watch);
+	holders_bpf_free();
 	kernel_free(d->kernel);
 	nvdimm_free(d->nvdimm);
 	if (d->degraded)
