@@ -83,8 +83,9 @@ static int take_hits(struct holder *h, const struct hits *hits, size_t incident)
 
 		if (hit->target->incident != incident)
 			continue;
-		r = holder_add_held(
-			h, (struct held_owner){ hit->target->owner, hit->mapped, !hit->mapped });
+		r = holder_add_held(h, (struct held_owner){ .id = hit->target->owner,
+							    .maps = hit->mapped,
+							    .opens = !hit->mapped });
 		if (r < 0)
 			return r;
 		if (!hit->mapped) {
