@@ -78,6 +78,9 @@ void journey_end(struct journey *j, enum incident_state state);
 /* Replace what one station found out by what a worker sent back. */
 void journey_take_findings(struct journey *j, struct incident *from);
 
+/* May a repair that an administrator orders pause the holders? */
+bool order_may_pause(struct flow *f, const struct incident *in);
+
 int resolve_start(struct flow *f); /* 0, also when there is nothing to resolve */
 void resolve_cancel(struct flow *f);
 int respond_start(struct journey *j);

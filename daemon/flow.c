@@ -19,6 +19,7 @@
 
 #include "flow-private.h"
 #include "log.h"
+#include "policy/verdict.h"
 #include "reconcile.h"
 
 /* A DIMM can fail with a hundred thousand ranges. What does not fit is told, and found again by the
@@ -388,6 +389,21 @@ const struct incident *flow_get(const struct flow *f, uint64_t number)
 	return j ? j->in : NULL;
 }
 
+/* An order goes over the rules' wish, but a rule that shields its processes from being paused still does. */
+bool order_may_pause(struct flow *f, const struct incident *in)
+{
+	struct repair_verdict verdict = { 0 };
+	struct flow_view view;
+	bool may;
+
+	flow_view(f, &view);
+	if (verdict_on_repair(&view.policy, in, &verdict) < 0)
+		return false;
+	may = !verdict.rule || verdict.rule->pause_holders;
+	free(verdict.reason);
+	return may;
+}
+
 int flow_order_repair(struct flow *f, uint64_t number, flow_repaired done, void *userdata)
 {
 	struct journey *j = journey_find(f, number);
@@ -404,7 +420,7 @@ int flow_order_repair(struct flow *f, uint64_t number, flow_repaired done, void 
 	if (r < 0)
 		return r;
 	j->in->repair.wish = REPAIR_ZERO;
-	j->in->repair.pause_holders = true;
+	j->in->repair.pause_holders = order_may_pause(f, j->in);
 	j->on_repaired = done;
 	j->order_userdata = userdata;
 	j->stage = STAGE_REPAIR;
