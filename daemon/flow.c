@@ -249,6 +249,16 @@ static int begin_new(struct flow *f, const struct badblocks *bad, const struct b
 	return r;
 }
 
+/*
+ * A block in quarantine that could not be written is not whole, whatever the lists say: an order
+ * ends that, when the write goes through.
+ */
+static bool in_quarantine(const struct repair *repair)
+{
+	return repair->method && !strcmp(repair->method, "remap") && repair->reason &&
+	       !strcmp(repair->reason, "clear-refused");
+}
+
 static void end_gone(struct flow *f, const struct badblocks *bad)
 {
 	for (size_t i = f->n_journeys; i-- > 0;) {
@@ -257,6 +267,8 @@ static void end_gone(struct flow *f, const struct badblocks *bad)
 
 		/* What a worker has, it looks after itself: it may be us who made it go. */
 		if (j->busy || j->stage == STAGE_REPAIR || badblocks_overlap(bad, j->in->phys))
+			continue;
+		if (in_quarantine(&j->in->repair))
 			continue;
 		if (nvdimm_is_bad(nvdimm_map(f->parts.nvdimm), j->in->phys) != 0)
 			continue;
@@ -389,7 +401,8 @@ const struct incident *flow_get(const struct flow *f, uint64_t number)
 	return j ? j->in : NULL;
 }
 
-/* An order goes over the rules' wish, but a rule that shields its processes from being paused still does. */
+/* An order goes over the rules' wish, but a rule that shields its processes from being paused still
+ * does. */
 bool order_may_pause(struct flow *f, const struct incident *in)
 {
 	struct repair_verdict verdict = { 0 };
