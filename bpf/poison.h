@@ -12,7 +12,7 @@
 
 #include <linux/types.h>
 
-#define POISON_RING_BYTES (256 * 1024)
+#define POISON_RING_BYTES (128 * 1024)
 #define POISON_LABEL_BYTES 64
 #define POISON_COMM_BYTES  16
 

@@ -109,7 +109,7 @@ check "which is told as corrected" wait_event \
 for file in /sys/devices/system/machinecheck/machinecheck*/check_interval; do
 	echo 1 > "$file"
 done
-monitor "mce -b 0 9 0x9c000000000000c0 0x0 0x51000000 0x8c"
+monitor "mce 0 9 0x9c000000000000c0 0x0 0x51000000 0x8c"
 check "so is an error that was corrected by the hardware" wait_event \
 	'.type == "io.hwpoisond.kernel.corrected" and .data.phys_start == "0x51000000" and
 		.data.label == "machine check bank 9"' 20
