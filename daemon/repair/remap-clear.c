@@ -72,7 +72,10 @@ static int count_bad(struct remap *m)
  */
 static int clear_media(struct remap *m)
 {
-	int n_bad = PAGE_BYTES / SECTOR_BYTES + 1, r = 0;
+	int n_bad = count_bad(m), r = 0;
+
+	if (n_bad < 0)
+		return n_bad;
 
 	for (unsigned attempt = 0; attempt < MAX_CLEAR_ATTEMPTS; attempt++) {
 		int n_before = n_bad;

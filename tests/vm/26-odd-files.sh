@@ -100,7 +100,10 @@ check_equal "an order fails as well" 1 "$(status_code ctl repair "$incident")"
 check_equal "its media are as they were" "$(printf '%s 512' "$(phys_of $MNT/program $last)")" "$(media_list)"
 kill $program
 wait $program 2>/dev/null
-check "when it has ended, an order repairs" ctl repair "$incident"
+check "when it has ended, the repair goes on by itself" \
+	wait_event ".incident == $incident and .type == \"io.hwpoisond.poison.gone\"" 30
+check_equal "and is told in order" "poison.found poison.resolved holder.reported repair.planned \
+repair.waiting repair.planned repair.waiting repair.planned repair.done poison.gone" "$(story "$incident")"
 lost_bytes=$((size - last < 512 ? size - last : 512))
 check "with that sector lost" lost $MNT/program program $last $lost_bytes
 
