@@ -13,6 +13,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -162,10 +164,7 @@ static uint32_t sources_of(const struct flow *f, struct range phys, const struct
 
 	if (ars && badblocks_overlap(ars, phys))
 		sources = SOURCE_ARS;
-	for (size_t i = 0; i < f->n_failures && i < N_RECENT_FAILURES; i++)
-		if (range_overlaps(phys, (struct range){ f->recent_failures[i], PAGE_BYTES }))
-			sources |= SOURCE_MEMORY_FAILURE;
-	return sources;
+	return sources | correlate_sources(f->parts.correlate, phys);
 }
 
 static int begin_journey(struct flow *f, const struct place *place, struct range phys,
@@ -365,14 +364,53 @@ void flow_scrub_finished(struct flow *f)
 	f->healed = calloc(1, sizeof(*f->healed));
 }
 
-void flow_memory_failure(struct flow *f, uint64_t phys_start)
+static int note(struct holder *holder, int code)
 {
-	f->recent_failures[f->n_failures++ % N_RECENT_FAILURES] = phys_start;
-	for (size_t i = 0; i < f->n_journeys; i++) {
-		struct incident *in = f->journeys[i]->in;
+	_cleanup_(freep) char *both = NULL;
+	const char *said = code == BUS_MCEERR_AR ? "signalled by the kernel (BUS_MCEERR_AR)"
+						 : "signalled by the kernel (BUS_MCEERR_AO)";
 
-		if (range_overlaps(in->phys, (struct range){ phys_start, PAGE_BYTES }))
-			in->sources |= SOURCE_MEMORY_FAILURE;
+	if (holder->reason && strstr(holder->reason, "signalled by the kernel"))
+		return 0;
+	if (asprintf(&both, "%s%s%s", said, holder->reason ? "; " : "", holder->reason ?: "") < 0)
+		return -ENOMEM;
+	return string_set(&holder->reason, both) ?: 1;
+}
+
+bool flow_note_signalled(struct journey *j)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < j->in->n_holders; i++) {
+		struct holder *holder = &j->in->holders[i];
+		int code = correlate_signalled(j->flow->parts.correlate, j->in->phys, holder->pid,
+					       holder->start_ticks);
+
+		if (code && note(holder, code) > 0)
+			any = true;
+	}
+	return any;
+}
+
+void flow_heard(struct flow *f, struct range phys)
+{
+	struct range piece;
+
+	if (!address_map_find(nvdimm_map(f->parts.nvdimm), phys, &piece))
+		return; /* plain memory, which no list of ours is about */
+	for (size_t i = 0; i < f->n_journeys; i++) {
+		struct journey *j = f->journeys[i];
+		uint32_t sources;
+		bool noted;
+
+		if (!range_overlaps(j->in->phys, phys))
+			continue;
+		sources = j->in->sources | correlate_sources(f->parts.correlate, j->in->phys);
+		noted = flow_note_signalled(j);
+		if (sources == j->in->sources && !noted)
+			continue;
+		j->in->sources = sources;
+		flow_save(f, j->in);
 	}
 	flow_rescan(f);
 }
