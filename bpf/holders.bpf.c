@@ -111,12 +111,11 @@ struct {
 	__type(value, struct holders_range);
 } ranges SEC(".maps");
 
-static __always_inline void key_of(struct file *file, int is_open, struct holders_key *ret)
+static __always_inline void key_of(struct file *file, struct holders_key *ret)
 {
 	struct inode *inode = file->f_inode;
-	__u16 type = inode->i_mode & S_IFMT;
+	__u32 type = inode->i_mode & S_IFMT;
 
-	ret->open = is_open;
 	if (type == S_IFCHR || type == S_IFBLK) {
 		ret->type = type;
 		ret->dev = inode->i_rdev;
@@ -183,7 +182,7 @@ static __always_inline int look_at_mapping(struct bpf_iter__task_vma *ctx, int i
 	file = vma->vm_file;
 	if (!file)
 		return 0;
-	key_of(file, 0, &record.key);
+	key_of(file, &record.key);
 	record.virt_start = vma->vm_start;
 	record.virt_end = vma->vm_end;
 	record.first_page = vma->vm_pgoff;
@@ -208,7 +207,7 @@ static __always_inline int look_at_file(struct bpf_iter__task_file *ctx, int is_
 
 	if (!task || !file) /* the end of the walk */
 		return 0;
-	key_of(file, 1, &record.key);
+	key_of(file, &record.key);
 	if (is_sifted && !find(file, &record.key))
 		return 0;
 	record.fd = ctx->fd;

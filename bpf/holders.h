@@ -15,12 +15,11 @@
 #define HOLDERS_MAX_FILES  16384u	/* of one walk; more are looked for in several */
 #define HOLDERS_MAX_RANGES 16384u	/* a power of two */
 
-/* A file as the kernel knows it. On overlayfs, what is open looks different from what is mapped. */
+/* A file as the kernel knows it. */
 struct holders_key {
 	__u64 inode;	/* 0 for a device */
 	__u32 dev;	/* the superblock's, or for what a device node stands: major << 20 | minor */
-	__u16 type;	/* 0, S_IFBLK or S_IFCHR */
-	__u16 open;	/* 1: as an open file, 0: as a mapping */
+	__u32 type;	/* 0, S_IFBLK or S_IFCHR */
 };
 
 /* Which of its pages are looked for: a slice of the ranges, sorted, none touches another. */

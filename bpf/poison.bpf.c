@@ -1,46 +1,159 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * poison: what the kernel did about a page that lost data.
+ * poison: what the hardware reports, and what the kernel did about it.
  *
  *   kernel -> [poison.bpf] -> ring -> daemon/source/kernel.c
  *
- * In:   the tracepoint ras:memory_failure_event, at the end of memory_failure().
- * Out:  one record for each, or one more in n_lost where the ring is full.
+ * In:   tracepoints. User space loads those programs alone whose tracepoint the running kernel has.
+ * Out:  a record for each event, or one more in n_lost where the ring is full.
  *
- * Copies facts and decides nothing. No helper here reads kernel memory, so it
- * loads under lockdown as well.
+ * Copies facts and decides nothing. The first two programs call no helper that reads kernel memory
+ * and load under lockdown=confidentiality as well; the others do not. The types below name what is
+ * used of them; where that lies, the kernel's BTF tells when this is loaded.
  */
-#include <linux/bpf.h>
-#include <linux/types.h>
+#include "bpf/poison-ring.h"
 
-#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
-
-#include "bpf/poison.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* 24 bytes a record with its header: about 2700 pages may fail before user space reads. */
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 64 * 1024);
-} ring SEC(".maps");
+#define SIGBUS	      7
+#define BUS_MCEERR_AR 4
+#define BUS_MCEERR_AO 5
 
-__u64 n_lost;
+#define HW_EVENT_ERR_CORRECTED 0
+#define CPER_SEV_CORRECTED     2
+#define NO_CONTROLLER	       (~0u)
+
+/* Corrected errors that found no room: they are counted, so that sums stay right. */
+__u64 n_corrected_lost;
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct mce {
+	__u64 status, misc, addr;
+	__u8 bank;
+	__u32 extcpu;
+};
+
+struct task_struct {
+	int tgid;
+	struct task_struct *group_leader;
+	__u64 start_boottime;
+	char comm[POISON_COMM_BYTES];
+};
+
+struct kernel_siginfo {
+	int si_code;
+	union {
+		struct {
+			void *_addr;
+		} _sigfault;
+	} _sifields;
+};
+
+struct cper_sec_mem_err {
+	__u64 validation_bits, physical_addr;
+};
+
+#pragma clang attribute pop
+
+/*
+ * Kernels from 6.13 on pass a struct mce_hw_err, which begins with a struct mce. Not to be asked
+ * for by name: a type that the kernel lacks makes libbpf search the modules, which we may not.
+ */
+SEC("tp_btf/mce_record")
+int BPF_PROG(on_mce_record, struct mce *mce)
+{
+	struct poison_event *event = new_event(POISON_CHECK);
+
+	if (!event)
+		return 0;
+	event->check.status = mce->status;
+	event->check.phys_address = mce->addr;
+	event->check.misc = mce->misc;
+	event->check.bank = mce->bank;
+	event->check.cpu = mce->extcpu;
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
 
 SEC("tp_btf/memory_failure_event")
-int BPF_PROG(on_memory_failure, unsigned long pfn, int page_type, int result)
+int BPF_PROG(on_memory_failure_event, unsigned long pfn, int page_type, int result)
+{
+	struct poison_event *event = new_event(POISON_FAILURE);
+
+	if (!event)
+		return 0;
+	event->failure.pfn = pfn;
+	event->failure.page_type = page_type;
+	event->failure.result = result;
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+/*
+ * Anybody can send himself such a signal, so it is no more than a hint, and must not push out what
+ * counts. Two small values of info are not pointers (SEND_SIG_NOINFO, SEND_SIG_PRIV).
+ */
+SEC("tp_btf/signal_generate")
+int BPF_PROG(on_signal_generate, int sig, struct kernel_siginfo *info, struct task_struct *task)
 {
 	struct poison_event *event;
+	int code;
 
-	event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
-	if (!event) {
-		__sync_fetch_and_add(&n_lost, 1);
+	if (sig != SIGBUS || (unsigned long)info <= 1)
 		return 0;
-	}
-	event->pfn = pfn;
-	event->page_type = page_type;
-	event->result = result;
+	code = info->si_code;
+	if ((code != BUS_MCEERR_AR && code != BUS_MCEERR_AO) || !has_room_for_minor())
+		return 0;
+	event = new_event(POISON_SIGNAL);
+	if (!event)
+		return 0;
+	/* 6.1 follows a plain load only into the first member of a union. */
+	event->signal.virt_address = (__u64)BPF_CORE_READ(info, _sifields._sigfault._addr);
+	event->signal.start_boot_nsec = task->group_leader->start_boottime;
+	event->signal.tgid = task->tgid;
+	event->signal.code = code;
+	bpf_probe_read_kernel_str(event->signal.comm, sizeof(event->signal.comm),
+				  task->group_leader->comm);
 	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+static __always_inline void tell_corrected(__u64 phys_address, __u32 count, __u32 controller,
+					   const char *label)
+{
+	struct poison_event *event = 0;
+
+	if (has_room_for_minor())
+		event = new_event(POISON_CORRECTED);
+	if (!event) {
+		__sync_fetch_and_add(&n_corrected_lost, count);
+		return;
+	}
+	event->corrected.phys_address = phys_address;
+	event->corrected.count = count;
+	event->corrected.controller = controller;
+	bpf_probe_read_kernel_str(event->corrected.label, sizeof(event->corrected.label), label);
+	bpf_ringbuf_submit(event, 0);
+}
+
+SEC("tp_btf/mc_event")
+int BPF_PROG(on_mc_event, unsigned int type, const char *message, const char *label, int count,
+	     __u8 controller, __s8 top, __s8 middle, __s8 low, unsigned long phys_address)
+{
+	if (type == HW_EVENT_ERR_CORRECTED && count > 0)
+		tell_corrected(phys_address, count, controller, label);
+	return 0;
+}
+
+SEC("tp_btf/extlog_mem_event")
+int BPF_PROG(on_extlog_mem_event, struct cper_sec_mem_err *error, __u32 number, const void *fru_id,
+	     const char *fru_text, __u8 severity)
+{
+	if (severity == CPER_SEV_CORRECTED)
+		tell_corrected(error->physical_addr, 1, NO_CONTROLLER, fru_text);
 	return 0;
 }

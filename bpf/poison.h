@@ -2,7 +2,7 @@
 /*
  * poison: what the kernel side hands to user space.
  *
- *   bpf/poison.bpf.c -> [ring] -> daemon/source/kernel.c
+ *   bpf/poison.bpf.c, bpf/probes.bpf.c -> [ring] -> daemon/source/kernel.c
  *
  * The only types that both sides of the ring know. Fixed widths, widest first, no holes: two
  * compilers and two privilege levels must see the same bytes.
@@ -12,11 +12,68 @@
 
 #include <linux/types.h>
 
-/* ras:memory_failure_event. The numbers are the running kernel's own; its BTF names them. */
-struct poison_event {
+#define POISON_RING_BYTES (128 * 1024)
+#define POISON_LABEL_BYTES 64
+#define POISON_COMM_BYTES  16
+
+enum poison_kind {
+	POISON_CHECK,		/* mce_record */
+	POISON_FAILURE,		/* memory_failure_event */
+	POISON_SIGNAL,		/* signal_generate: SIGBUS with BUS_MCEERR_AR or _AO */
+	POISON_CORRECTED,	/* mc_event or extlog_mem_event, what was corrected only */
+	POISON_ENTRY,		/* memory_failure() begins */
+	POISON_RETURN,		/* memory_failure() ends */
+	POISON_DAX,		/* mf_dax_kill_procs(): one owner that the kernel tried */
+	POISON_SOFT_OFFLINE,	/* soft_offline_page() has emptied a page that still works */
+};
+
+struct poison_check {
+	__u64 status;
+	__u64 phys_address;
+	__u64 misc;
+	__u32 bank;
+	__u32 cpu;		/* that found it */
+};
+
+struct poison_failure {
 	__u64 pfn;
-	__s32 page_type;	/* enum mf_action_page_type */
-	__s32 result;		/* enum mf_result */
+	__s32 page_type;	/* enum mf_action_page_type, as the running kernel numbers it */
+	__s32 result;		/* enum mf_result; POISON_RETURN: what memory_failure() returns */
+};
+
+struct poison_signal {
+	__u64 virt_address;
+	__u64 start_boot_nsec;	/* of the process: tells a reused pid */
+	__s32 tgid;
+	__s32 code;
+	char comm[POISON_COMM_BYTES];
+};
+
+struct poison_corrected {
+	__u64 phys_address;	/* 0: not known */
+	__u32 count;
+	__u32 controller;	/* UINT32_MAX: not known */
+	char label[POISON_LABEL_BYTES];
+};
+
+struct poison_dax {
+	__u64 inode;
+	__u64 index;		/* in pages */
+	__u64 n_pages;
+	__u64 device;		/* the kernel's dev_t: major << 20 | minor */
+};
+
+struct poison_event {
+	__u64 seen_mono_nsec;	/* CLOCK_MONOTONIC */
+	__u32 kind;		/* enum poison_kind */
+	__s32 running_tid;	/* whoever was on the CPU: for one failure always the same */
+	union {
+		struct poison_check check;
+		struct poison_failure failure;
+		struct poison_signal signal;
+		struct poison_corrected corrected;
+		struct poison_dax dax;
+	};
 };
 
 #endif

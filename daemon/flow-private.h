@@ -13,9 +13,6 @@
 /* More clients than this are not on the control socket at once. */
 #define MAX_CLIENTS 64
 
-/* Pages that memory_failure() reported lately, to mark the incident that badblocks will tell of. */
-#define N_RECENT_FAILURES 64
-
 enum stage {
 	STAGE_RESOLVE,
 	STAGE_RESPOND,
@@ -50,8 +47,6 @@ struct flow {
 	bool ledger_failed;
 	bool too_many;
 	struct badblocks *healed; /* since the last scrub: ARS records do not know yet */
-	uint64_t recent_failures[N_RECENT_FAILURES];
-	size_t n_failures;
 };
 
 /* What a worker may look at; points into the flow, so it is for the child of a fork. */
@@ -77,6 +72,12 @@ void journey_end(struct journey *j, enum incident_state state);
 
 /* Replace what one station found out by what a worker sent back. */
 void journey_take_findings(struct journey *j, struct incident *from);
+
+/* May a repair that an administrator orders pause the holders? */
+bool order_may_pause(struct flow *f, const struct incident *in);
+
+/* Note with the holders whom the kernel itself has signalled. True: something is new. */
+bool flow_note_signalled(struct journey *j);
 
 int resolve_start(struct flow *f); /* 0, also when there is nothing to resolve */
 void resolve_cancel(struct flow *f);

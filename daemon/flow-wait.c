@@ -74,11 +74,15 @@ static void wait_for_one(struct journey *j, const struct holder *holder)
 
 void wait_for_holders(struct journey *j, const struct incident *in)
 {
+	const char *reason = in->repair.reason ?: "";
+	/* A program that runs keeps all of its file, whichever page it maps. */
+	bool runs = !strcmp(reason, "text-busy");
+
 	wait_cancel(j);
-	if (!in->repair.reason || strcmp(in->repair.reason, "held"))
+	if (!runs && strcmp(reason, "held"))
 		return;
 	j->waits = calloc(1, sizeof(*j->waits));
 	for (size_t i = 0; j->waits && i < in->n_holders && j->waits->n < MAX_WAITED_FOR; i++)
-		if (in->holders[i].maps || in->holders[i].open_writable)
+		if (runs || in->holders[i].maps || in->holders[i].open_writable)
 			wait_for_one(j, &in->holders[i]);
 }

@@ -13,12 +13,15 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "flow-private.h"
 #include "log.h"
+#include "policy/verdict.h"
 #include "reconcile.h"
 
 /* A DIMM can fail with a hundred thousand ranges. What does not fit is told, and found again by the
@@ -161,10 +164,7 @@ static uint32_t sources_of(const struct flow *f, struct range phys, const struct
 
 	if (ars && badblocks_overlap(ars, phys))
 		sources = SOURCE_ARS;
-	for (size_t i = 0; i < f->n_failures && i < N_RECENT_FAILURES; i++)
-		if (range_overlaps(phys, (struct range){ f->recent_failures[i], PAGE_BYTES }))
-			sources |= SOURCE_MEMORY_FAILURE;
-	return sources;
+	return sources | correlate_sources(f->parts.correlate, phys);
 }
 
 static int begin_journey(struct flow *f, const struct place *place, struct range phys,
@@ -248,6 +248,16 @@ static int begin_new(struct flow *f, const struct badblocks *bad, const struct b
 	return r;
 }
 
+/*
+ * A block in quarantine that could not be written is not whole, whatever the lists say: an order
+ * ends that, when the write goes through.
+ */
+static bool in_quarantine(const struct repair *repair)
+{
+	return repair->method && !strcmp(repair->method, "remap") && repair->reason &&
+	       !strcmp(repair->reason, "clear-refused");
+}
+
 static void end_gone(struct flow *f, const struct badblocks *bad)
 {
 	for (size_t i = f->n_journeys; i-- > 0;) {
@@ -256,6 +266,8 @@ static void end_gone(struct flow *f, const struct badblocks *bad)
 
 		/* What a worker has, it looks after itself: it may be us who made it go. */
 		if (j->busy || j->stage == STAGE_REPAIR || badblocks_overlap(bad, j->in->phys))
+			continue;
+		if (in_quarantine(&j->in->repair))
 			continue;
 		if (nvdimm_is_bad(nvdimm_map(f->parts.nvdimm), j->in->phys) != 0)
 			continue;
@@ -352,14 +364,53 @@ void flow_scrub_finished(struct flow *f)
 	f->healed = calloc(1, sizeof(*f->healed));
 }
 
-void flow_memory_failure(struct flow *f, uint64_t phys_start)
+static int note(struct holder *holder, int code)
 {
-	f->recent_failures[f->n_failures++ % N_RECENT_FAILURES] = phys_start;
-	for (size_t i = 0; i < f->n_journeys; i++) {
-		struct incident *in = f->journeys[i]->in;
+	_cleanup_(freep) char *both = NULL;
+	const char *said = code == BUS_MCEERR_AR ? "signalled by the kernel (BUS_MCEERR_AR)"
+						 : "signalled by the kernel (BUS_MCEERR_AO)";
 
-		if (range_overlaps(in->phys, (struct range){ phys_start, PAGE_BYTES }))
-			in->sources |= SOURCE_MEMORY_FAILURE;
+	if (holder->reason && strstr(holder->reason, "signalled by the kernel"))
+		return 0;
+	if (asprintf(&both, "%s%s%s", said, holder->reason ? "; " : "", holder->reason ?: "") < 0)
+		return -ENOMEM;
+	return string_set(&holder->reason, both) ?: 1;
+}
+
+bool flow_note_signalled(struct journey *j)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < j->in->n_holders; i++) {
+		struct holder *holder = &j->in->holders[i];
+		int code = correlate_signalled(j->flow->parts.correlate, j->in->phys, holder->pid,
+					       holder->start_ticks);
+
+		if (code && note(holder, code) > 0)
+			any = true;
+	}
+	return any;
+}
+
+void flow_heard(struct flow *f, struct range phys)
+{
+	struct range piece;
+
+	if (!address_map_find(nvdimm_map(f->parts.nvdimm), phys, &piece))
+		return; /* plain memory, which no list of ours is about */
+	for (size_t i = 0; i < f->n_journeys; i++) {
+		struct journey *j = f->journeys[i];
+		uint32_t sources;
+		bool noted;
+
+		if (!range_overlaps(j->in->phys, phys))
+			continue;
+		sources = j->in->sources | correlate_sources(f->parts.correlate, j->in->phys);
+		noted = flow_note_signalled(j);
+		if (sources == j->in->sources && !noted)
+			continue;
+		j->in->sources = sources;
+		flow_save(f, j->in);
 	}
 	flow_rescan(f);
 }
@@ -388,6 +439,22 @@ const struct incident *flow_get(const struct flow *f, uint64_t number)
 	return j ? j->in : NULL;
 }
 
+/* An order goes over the rules' wish, but a rule that shields its processes from being paused still
+ * does. */
+bool order_may_pause(struct flow *f, const struct incident *in)
+{
+	struct repair_verdict verdict = { 0 };
+	struct flow_view view;
+	bool may;
+
+	flow_view(f, &view);
+	if (verdict_on_repair(&view.policy, in, &verdict) < 0)
+		return false;
+	may = !verdict.rule || verdict.rule->pause_holders;
+	free(verdict.reason);
+	return may;
+}
+
 int flow_order_repair(struct flow *f, uint64_t number, flow_repaired done, void *userdata)
 {
 	struct journey *j = journey_find(f, number);
@@ -404,7 +471,7 @@ int flow_order_repair(struct flow *f, uint64_t number, flow_repaired done, void 
 	if (r < 0)
 		return r;
 	j->in->repair.wish = REPAIR_ZERO;
-	j->in->repair.pause_holders = true;
+	j->in->repair.pause_holders = order_may_pause(f, j->in);
 	j->on_repaired = done;
 	j->order_userdata = userdata;
 	j->stage = STAGE_REPAIR;

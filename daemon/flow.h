@@ -15,6 +15,7 @@
 #include <systemd/sd-event.h>
 
 #include "cleanup.h"
+#include "correlate.h"
 #include "feed/feed.h"
 #include "incident.h"
 #include "ledger/ledger.h"
@@ -29,6 +30,7 @@ struct flow_parts { /* all stay the caller's and outlive the flow; ledger may be
 	struct ledger *ledger;
 	struct feed *feed;
 	struct nvdimm *nvdimm;
+	const struct correlate *correlate;
 	int proc_fd;
 	const char *state_dir;
 	/* pids on the control socket, never acted upon: fills up to n, returns how many */
@@ -56,8 +58,8 @@ void flow_scrub_finished(struct flow *f);
 
 void flow_set_config(struct flow *f, const struct config *config);
 
-/* memory_failure() of the kernel reported the page at this address. */
-void flow_memory_failure(struct flow *f, uint64_t phys_start);
+/* The kernel has reported more about this range: ask correlate. */
+void flow_heard(struct flow *f, struct range phys);
 
 /* For control: open incidents in order of number; each is borrowed. */
 size_t flow_n_open(const struct flow *f);

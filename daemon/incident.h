@@ -117,6 +117,7 @@ struct held_owner {
 	struct owner_id id;
 	bool maps;
 	bool opens;
+	bool judged;		/* policy: the holder's verdict is for this one; not stored */
 };
 
 #define HOLDS_MAX 1024u

@@ -23,13 +23,13 @@
 #include "control/control.h"
 #include "degraded.h"
 #include "flow.h"
+#include "hearing.h"
 #include "holders/holders.h"
 #include "json-fields.h"
 #include "log.h"
 #include "options.h"
 #include "policy/config.h"
 #include "policy/policy.h"
-#include "source/kernel.h"
 #include "source/mount_watch.h"
 #include "source/nvdimm.h"
 
@@ -43,7 +43,7 @@ struct daemon {
 	struct ledger *ledger;
 	struct feed *feed;
 	struct nvdimm *nvdimm;
-	struct kernel_source *kernel;
+	struct hearing *hearing;
 	struct mount_watch *mount_watch;
 	struct flow *flow;
 	struct control *control;
@@ -167,32 +167,6 @@ static void on_scrub(const char *bus, bool started, unsigned count, void *userda
 	}
 }
 
-static void on_memory_failure(uint64_t phys_start, const char *page_type, const char *result,
-			      void *userdata)
-{
-	struct daemon *d = userdata;
-	struct json_fields f = json_fields_new();
-
-	field_put_hex(&f, "phys_start", phys_start);
-	field_put_uint(&f, "length_bytes", PAGE_BYTES);
-	field_put_string(&f, "page_type", page_type);
-	field_put_string(&f, "result", result);
-	feed_send(d->feed, "kernel.memory_failure", SEVERITY_CRITICAL, 0, f.object);
-	json_object_put(f.object);
-	flow_memory_failure(d->flow, phys_start);
-}
-
-static void on_kernel_lost(uint64_t n_lost, void *userdata)
-{
-	struct daemon *d = userdata;
-	char reason[128];
-
-	snprintf(reason, sizeof(reason), "%llu reports of the kernel did not fit into the ring",
-		 (unsigned long long)n_lost);
-	degraded_begin(d->degraded, "kernel events", reason);
-	flow_rescan(d->flow);
-}
-
 static void on_mounts(void *userdata)
 {
 	struct daemon *d = userdata;
@@ -294,17 +268,15 @@ static int open_sources(struct daemon *d)
 	static const struct nvdimm_callbacks nvdimm_callbacks = {
 		on_badblocks, on_topology, on_scrub, on_degraded, on_restored,
 	};
-	static const struct kernel_callbacks kernel_callbacks = { on_memory_failure,
-								  on_kernel_lost };
-	const char *reason = NULL;
+	const char *reason;
 	int r;
 
 	r = nvdimm_new(d->event, &nvdimm_callbacks, d, &d->nvdimm);
 	if (r < 0)
 		return r;
-	r = kernel_new(d->event, &kernel_callbacks, d, &d->kernel, &reason);
+	r = hearing_new(d->event, d->feed, d->degraded, &d->hearing);
 	if (r < 0)
-		degraded_begin(d->degraded, "kernel events", reason ?: strerror(-r));
+		return r;
 	r = holders_bpf_new(&reason);
 	if (r < 0)
 		degraded_begin(d->degraded, "holders by BPF", reason);
@@ -326,6 +298,7 @@ static int open_flow(struct daemon *d)
 		.ledger = d->ledger,
 		.feed = d->feed,
 		.nvdimm = d->nvdimm,
+		.correlate = hearing_correlate(d->hearing),
 		.proc_fd = d->proc_fd,
 		.state_dir = d->options.state_dir,
 		.control_clients = clients,
@@ -334,7 +307,12 @@ static int open_flow(struct daemon *d)
 		.userdata = d,
 	};
 
-	return flow_new(&parts, &d->flow);
+	int r;
+
+	r = flow_new(&parts, &d->flow);
+	if (r >= 0)
+		hearing_set_flow(d->hearing, d->flow);
+	return r;
 }
 
 static int open_control(struct daemon *d)
@@ -380,7 +358,7 @@ static void tell_started(struct daemon *d)
 	struct json_fields sources = json_fields_new(), f = json_fields_new();
 
 	field_put_bool(&sources, "nvdimm", nvdimm_n_buses(d->nvdimm) > 0);
-	field_put_bool(&sources, "kernel", d->kernel != NULL);
+	field_put_bool(&sources, "kernel", !hearing_is_deaf(d->hearing));
 	field_put_bool(&sources, "mounts", d->mount_watch != NULL);
 	field_put_string(&f, "version", PACKAGE_VERSION);
 	field_put_string(&f, "config", d->options.config_path);
@@ -440,10 +418,12 @@ static void stop(struct daemon *d)
 {
 	/* The other way round than start(), since each part may still use those before it. */
 	d->control = control_free(d->control);
+	if (d->hearing)
+		hearing_set_flow(d->hearing, NULL);
 	flow_free(d->flow);
 	mount_watch_free(d->mount_watch);
 	holders_bpf_free();
-	kernel_free(d->kernel);
+	hearing_free(d->hearing);
 	nvdimm_free(d->nvdimm);
 	if (d->degraded)
 		degraded_set_feed(d->degraded, NULL);

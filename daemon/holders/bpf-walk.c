@@ -94,8 +94,7 @@ static struct holders_key to_kernel(const struct identity *id)
 	return (struct holders_key){
 		.inode = id->key.inode,
 		.dev = major(id->key.dev) << 20 | minor(id->key.dev),
-		.type = (__u16)id->key.type,
-		.open = id->open,
+		.type = id->key.type,
 	};
 }
 
@@ -183,8 +182,8 @@ static __u32 join_ranges(struct holders_range *all, size_t n)
 }
 
 /*
- * n identities of one file. -ENOSPC: no room is left beside what is there already; more than there
- * could ever be are coarsened to the whole file.
+ * All identities with one key. -ENOSPC: no room is left beside what is there already; more than
+ * there could ever be are coarsened to the whole file.
  */
 static int add_file(struct load *l, const struct targets *targets, const struct identity *ids,
 		    size_t n)
@@ -211,15 +210,24 @@ static int add_file(struct load *l, const struct targets *targets, const struct 
 	return 0;
 }
 
-/* As many identities as fit, from ids->all[first]; 0: it was the last. Returns the next one. */
+static size_t n_of_key(const struct identities *ids, size_t first)
+{
+	size_t n = 1;
+
+	while (first + n < ids->n &&
+	       !file_key_compare(&ids->all[first].key, &ids->all[first + n].key))
+		n++;
+	return n;
+}
+
+/* As many as fit, from ids->all[first] on. Returns the next one. */
 static size_t fill_load(struct load *l, const struct targets *targets, const struct identities *ids,
 			size_t first)
 {
 	l->n_files = l->n_ranges = 0;
 	while (first < ids->n) {
-		size_t n;
+		size_t n = n_of_key(ids, first);
 
-		identities_find(ids, ids->all[first].key, ids->all[first].open, &n);
 		if (add_file(l, targets, &ids->all[first], n) < 0)
 			break;
 		first += n;
@@ -326,16 +334,16 @@ static int add_mapped(struct search *s, const struct holders_record *record, uin
 static int compare_with_targets(const struct holders_record *record, void *userdata)
 {
 	struct search *s = userdata;
+	bool open = record->fd >= 0;
 	const struct identity *id;
 	size_t n;
 	int r = 0;
 
-	id = identities_find(s->ids, from_kernel(record->key), record->key.open, &n);
+	id = identities_find(s->ids, from_kernel(record->key), open, &n);
 	for (size_t i = 0; r >= 0 && i < n; i++) {
 		if (id[i].mapping && id[i].mapping != record->mapping)
 			continue;
-		r = record->key.open ? add_open(s, record, id[i].target)
-				     : add_mapped(s, record, id[i].target);
+		r = open ? add_open(s, record, id[i].target) : add_mapped(s, record, id[i].target);
 	}
 	return r;
 }

@@ -53,8 +53,9 @@ static int take_hits(struct holder *h, const struct targets *targets,
 
 		if (target->incident != incident)
 			continue;
-		r = holder_add_held(
-			h, (struct held_owner){ target->owner, hit->mapped, !hit->mapped });
+		r = holder_add_held(h, (struct held_owner){ .id = target->owner,
+							    .maps = hit->mapped,
+							    .opens = !hit->mapped });
 		if (r < 0)
 			return r;
 		if (!hit->mapped) {

@@ -24,9 +24,7 @@
 
 static int compare(const struct identity *l, struct file_key key, bool open)
 {
-	if (l->open != open)
-		return l->open < open ? -1 : 1;
-	return file_key_compare(&l->key, &key);
+	return file_key_compare(&l->key, &key) ?: l->open - open;
 }
 
 static int compare_identities(const void *a, const void *b)

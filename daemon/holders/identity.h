@@ -20,7 +20,7 @@ struct identity {
 };
 
 struct identities {
-	struct identity *all; /* sorted by key */
+	struct identity *all; /* sorted by key, mappings first */
 	size_t n;
 };
 

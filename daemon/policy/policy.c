@@ -235,6 +235,25 @@ int verdict_on_repair(const struct policy_context *ctx, const struct incident *i
 	return 0;
 }
 
+/* Whoever acts looks again whether it still holds these: to hold another file's bytes is no
+ * offence. */
+static void mark_judged(const struct rule *rule, const struct incident *in, struct holder *holder)
+{
+	bool mapped = rule && holds_a_match(rule, in, holder, true);
+
+	for (size_t i = 0; i < holder->n_holds; i++)
+		holder->holds[i].judged = false;
+	for (size_t i = 0; rule && i < in->n_owners; i++) {
+		/* Ours to change: it is found in a holder that is. */
+		struct held_owner *held =
+			(struct held_owner *)holder_find_held(holder, owner_id_of(&in->owners[i]));
+
+		if (held && (mapped ? held->maps : held->opens) &&
+		    !mismatch_of_owner(rule, &in->owners[i]))
+			held->judged = true;
+	}
+}
+
 static int decide_holder(const struct policy_context *ctx, const struct incident *in,
 			 struct holder *holder)
 {
@@ -245,6 +264,7 @@ static int decide_holder(const struct policy_context *ctx, const struct incident
 	r = verdict_on_holder(ctx, in, holder, &v);
 	if (r < 0)
 		return r;
+	mark_judged(v.rule, in, holder);
 	reason = v.reason;
 
 	r = string_set(&holder->rule, v.rule ? v.rule->name : NULL);

@@ -19,6 +19,7 @@
 #include "owners/owners.h"
 #include "repair/clear.h"
 #include "repair/clear_error.h"
+#include "repair/content.h"
 #include "repair/record.h"
 #include "source/badblocks.h"
 #include "source/mce_history.h"
@@ -54,14 +55,38 @@ static int holds_nothing(const struct clear *c)
 	return now->n_owners > 0;
 }
 
+/* What lies on a filesystem that is not mounted may be somebody's file: nobody can say, so it is
+ * not touched. */
+static int check_content(struct clear *c)
+{
+	const char *blockdev = c->place->device.blockdev;
+	_cleanup_(freep) char *type = NULL;
+	int r;
+
+	r = content_of(blockdev, &type);
+	if (r > 0)
+		return result_stop(
+			c->result, "waiting", "not-mounted",
+			"%s carries %s that is not mounted, so nobody can say whose data was lost",
+			blockdev, type);
+	if (r == -ENODATA)
+		return result_stop(c->result, "waiting", "content-unknown",
+				   "udev has not said what %s carries", blockdev);
+	return r;
+}
+
 /* An exclusive open fails while anybody has it mounted, mapped by device-mapper or open
  * exclusively. */
 static int hold_device(struct clear *c)
 {
 	char path[128];
+	int r;
 
 	if (c->fs)
 		return 0;
+	r = check_content(c);
+	if (r != 0)
+		return r;
 	snprintf(path, sizeof(path), "/dev/%s", c->place->device.blockdev);
 	c->device_fd = open(path, O_RDWR | O_EXCL | O_DIRECT | O_DSYNC | O_CLOEXEC);
 	if (c->device_fd < 0 && errno == EBUSY)

@@ -65,23 +65,29 @@ static int count_bad(struct remap *m)
 	return __builtin_popcount(salvage_bad_sectors(bad, m->page.start_bytes));
 }
 
+/*
+ * The lists alone do not prove it: after a machine check on a page that nobody had mapped, the
+ * clear empties them, and the kernel still can't reach the page (measured). So a write must have
+ * gone through, also where an earlier attempt left nothing on the lists.
+ */
 static int clear_media(struct remap *m)
 {
 	int n_bad = count_bad(m), r = 0;
 
-	for (unsigned attempt = 0; n_bad > 0 && attempt < MAX_CLEAR_ATTEMPTS; attempt++) {
+	if (n_bad < 0)
+		return n_bad;
+
+	for (unsigned attempt = 0; attempt < MAX_CLEAR_ATTEMPTS; attempt++) {
 		int n_before = n_bad;
 
 		r = write_whole(m->quarantine_fd);
 		n_bad = count_bad(m);
-		if (n_bad >= n_before)
+		if (n_bad < 0)
+			return n_bad;
+		if ((r == 0 && n_bad == 0) || n_bad >= n_before)
 			break;
 	}
-	if (n_bad < 0)
-		return n_bad;
-	if (n_bad > 0)
-		return r < 0 ? r : -EIO;
-	return 0;
+	return n_bad > 0 && r == 0 ? -EIO : r;
 }
 
 int remap_clear(struct remap *m)

@@ -73,11 +73,13 @@ void remap_let_go(struct remap *m)
 
 /* ---- owners ---- */
 
+/* An owner's bytes may be many pages, of which ours is any. */
 static bool is_target(const struct remap *m, const struct owner *owner)
 {
+	struct range bytes = { owner->phys_start, owner->length_bytes };
+
 	return owner->kind == OWNER_FILE_DATA && owner->dev == m->fs->dev &&
-	       owner->phys_start >= m->page.start_bytes && owner->phys_start < range_end(m->page) &&
-	       !record_is_in_store(owner);
+	       range_overlaps(bytes, m->page) && !record_is_in_store(owner);
 }
 
 static int open_targets(struct remap *m)

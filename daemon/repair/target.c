@@ -50,14 +50,15 @@ static int measure(struct target *t)
 int target_open(int root_fd, const char *filesystem, const struct owner *owner, uint64_t phys_start,
 		struct target *ret, const char **ret_reason)
 {
-	/* The owner's bytes may begin inside of the page: its page begins this much earlier in the
-	 * file. */
-	uint64_t into_page = owner->phys_start - phys_start;
 	int r;
 
-	*ret = (struct target){ .owner = owner,
-				.fd = -1,
-				.page_offset_bytes = owner->file_offset_bytes - into_page };
+	/* The owner's bytes may begin inside of the page, or pages before it; modulo 2^64 it is one
+	 * sum. */
+	*ret = (struct target){
+		.owner = owner,
+		.fd = -1,
+		.page_offset_bytes = owner->file_offset_bytes + phys_start - owner->phys_start,
+	};
 	r = handle_open(root_fd, filesystem, owner->inode, owner->generation,
 			O_RDWR | O_NOATIME | O_CLOEXEC);
 	if (r < 0) {

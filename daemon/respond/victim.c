@@ -44,18 +44,49 @@ int victim_open(const struct respond_job *job, struct victim *t)
 	return r;
 }
 
+/*
+ * The incident with the owners alone for which this process was judged: that it holds another file
+ * that lost the same bytes is another rule's business. 1 if it was judged by mapping one of them, 0
+ * by having one open, -ENOMEM.
+ */
+static int judged_part(const struct incident *in, const struct holder *holder, struct incident *ret)
+{
+	bool by_mapping = false;
+
+	*ret = *in;
+	ret->n_owners = 0;
+	ret->owners = calloc(in->n_owners + 1, sizeof(*ret->owners));
+	if (!ret->owners)
+		return -ENOMEM;
+	for (size_t i = 0; i < in->n_owners; i++) {
+		const struct held_owner *held = holder_find_held(holder,
+								 owner_id_of(&in->owners[i]));
+
+		if (!held || !held->judged)
+			continue;
+		ret->owners[ret->n_owners++] = in->owners[i];
+		by_mapping = by_mapping || held->maps;
+	}
+	return by_mapping;
+}
+
 int victim_holds(const struct respond_job *job, const struct victim *t)
 {
-	int judged = t->holder->maps ? HOLDS_MAPPED : HOLDS_MAPPED | HOLDS_OPEN;
-	int r;
+	struct incident judged;
+	int r, bits;
 
 	if (victim_is_gone(t))
 		return -ESRCH;
-	r = holder_check(job->proc_fd, job->in, t->holder->pid, t->holder->start_ticks);
+	r = judged_part(job->in, t->holder, &judged);
+	if (r < 0)
+		return r;
+	bits = r ? HOLDS_MAPPED : HOLDS_MAPPED | HOLDS_OPEN;
+	r = holder_check(job->proc_fd, &judged, t->holder->pid, t->holder->start_ticks);
+	free(judged.owners);
 	/* Some of its threads may outlive its memory. */
 	if (r == -ESRCH)
 		return victim_is_gone(t) ? -ESRCH : 0;
-	return r < 0 ? r : (r & judged) != 0;
+	return r < 0 ? r : (r & bits) != 0;
 }
 
 bool victim_is_gone(const struct victim *t)

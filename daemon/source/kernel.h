@@ -1,34 +1,68 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * kernel: what the kernel's own error handling reports, by BPF.
+ * kernel: what the hardware and the kernel's own error handling report, by BPF.
  *
- * Optional in every part: a kernel without BTF, without the tracepoint or under lockdown makes
- * kernel_new() fail with a reason, and the daemon hears the rest.
+ * Optional in every part. A tracepoint that this kernel lacks is told as degraded, and the rest is
+ * heard; without any of them kernel_new() fails with a reason.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <systemd/sd-event.h>
 
 #include "cleanup.h"
+#include "range.h"
 
 struct kernel_source;
 
+enum report_kind {
+	REPORT_CHECK,		/* a machine check with an address: phys, corrected, label, count */
+	REPORT_FAILURE,		/* ras:memory_failure_event: phys, page_type, result */
+	REPORT_SIGNAL,		/* SIGBUS for lost memory, which anybody can forge: pid and below */
+	REPORT_CORRECTED,	/* phys (empty: not known), count, controller, label */
+	REPORT_ENTRY,		/* memory_failure() begins: phys */
+	REPORT_RETURN,		/* and ends: phys, error */
+	REPORT_DAX,		/* a file whose mappers it looks for: dev, inode, file_range */
+};
+
+/* One thing that happened. Strings are borrowed, and valid during the call alone. */
+struct kernel_report {
+	enum report_kind kind;
+	uint64_t seen_usec;		/* CLOCK_MONOTONIC */
+	pid_t running_tid;		/* the same for all that belongs to one failure */
+	struct range phys;
+	bool corrected;
+	/* From the running kernel's BTF: "dax", "dirty-lru"; "recovered", "failed", "delayed",
+	 * "ignored"; "unknown" otherwise. */
+	const char *page_type, *result;
+	int error;			/* 0 or negative errno */
+	pid_t pid;
+	uint64_t start_ticks;		/* as in struct holder */
+	const char *comm;
+	int code;			/* BUS_MCEERR_AR or BUS_MCEERR_AO */
+	uint64_t virt_start;
+	uint64_t count;
+	int controller;			/* -1: not known */
+	const char *label;		/* of the DIMM, or what stands for it */
+	dev_t dev;			/* of the superblock: not st_dev on every filesystem */
+	uint64_t inode;
+	struct range file_range;
+};
+
 struct kernel_callbacks {
-	/*
-	 * ras:memory_failure_event. Names are from the running kernel's BTF ("dax", "dirty-lru";
-	 * "recovered", "failed", "delayed", "ignored"), "unknown" otherwise.
-	 */
-	void (*on_memory_failure)(uint64_t phys_start, const char *page_type, const char *result,
-				  void *userdata);
+	void (*on_report)(const struct kernel_report *report, void *userdata);
 	/* n_lost records did not fit into the ring. */
 	void (*on_lost)(uint64_t n_lost, void *userdata);
+	/* A part that this kernel lacks, or does not let us hear. */
+	void (*on_degraded)(const char *what, const char *reason, void *userdata);
 };
 
 /*
  * 0, or negative errno with *ret_reason a static sentence: -EOPNOTSUPP built without BPF, -ENOENT
- * no BTF or tracepoint, -EPERM not allowed to.
+ * no BTF or no tracepoint at all, -EPERM not allowed to.
  */
 int kernel_new(sd_event *event, const struct kernel_callbacks *callbacks, void *userdata,
 	       struct kernel_source **ret, const char **ret_reason);

@@ -106,10 +106,16 @@ enum manner {
 	ONLY_OPEN,
 };
 
+/* Another file that a child maps all the time. */
+static int other_fd = -1;
+
 static void be_child(const char *path, enum manner manner)
 {
 	struct sigaction queued = { .sa_sigaction = tell_value, .sa_flags = SA_SIGINFO };
 	int fd = open(path, O_RDWR);
+
+	if (other_fd >= 0 && mmap(NULL, 4096, PROT_READ, MAP_SHARED, other_fd, 4096) == MAP_FAILED)
+		_exit(1);
 
 	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 4096);
 	if (fd < 0 || page == MAP_FAILED)
@@ -160,7 +166,11 @@ static struct holder *add_child(struct bed *bed, enum manner manner, enum verb a
 	h->action = action;
 	h->signal_number = action == VERB_SIGNAL ? SIGUSR1 : 0;
 	h->grace_usec = action == VERB_TERMINATE ? 300000 : 0;
-	if (process_start_ticks(bed->proc_fd, pid, &h->start_ticks) < 0 ||
+	if (holder_add_held(h, (struct held_owner){ .id = owner_id_of(&bed->in->owners[0]),
+						    .maps = h->maps,
+						    .opens = true,
+						    .judged = true }) < 0 ||
+	    process_start_ticks(bed->proc_fd, pid, &h->start_ticks) < 0 ||
 	    string_set(&h->reason, "rule \"r\" says so") < 0)
 		abort();
 	return h;
@@ -242,6 +252,37 @@ TEST(who_unmaps_in_time_survives_though_the_file_is_open)
 	REQUIRE(bed.n_events == 1);
 	CHECK_STREQ(bed.events[0], "holder.survived survived");
 	CHECK(!ended_by(&bed, 0));
+}
+
+TEST(who_lets_go_of_the_judged_file_survives_though_it_maps_its_clone)
+{
+	char path[] = "/tmp/test-respond-clone-XXXXXX";
+	struct holder *h;
+	struct owner *clone;
+	struct stat st;
+	BED;
+
+	other_fd = mkostemp(path, O_CLOEXEC);
+	REQUIRE(other_fd >= 0 && ftruncate(other_fd, 8192) == 0 && fstat(other_fd, &st) == 0);
+	unlink(path);
+	clone = incident_add_owner(bed.in);
+	REQUIRE(clone);
+	clone->kind = OWNER_FILE_DATA;
+	clone->dev = st.st_dev;
+	clone->inode = st.st_ino;
+	clone->phys_start = 0x8021a000;
+	clone->file_offset_bytes = 4096;
+	clone->length_bytes = 4096;
+
+	h = add_child(&bed, LETS_GO, VERB_TERMINATE, NULL);
+	h->grace_usec = 60000000;
+	REQUIRE(holder_add_held(h, (struct held_owner){ .id = owner_id_of(clone), .maps = true }) ==
+		0);
+	CHECK(!respond(&bed, false));
+	REQUIRE(bed.n_events == 1);
+	CHECK_STREQ(bed.events[0], "holder.survived survived");
+	CHECK(!ended_by(&bed, 0));
+	close(TAKE_FD(other_fd));
 }
 
 TEST(without_a_grace_period_sigkill_follows_at_once)

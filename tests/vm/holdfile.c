@@ -30,6 +30,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -41,12 +42,14 @@ static const char usage[] =
 	"       open    only have it open\n"
 	"       read    pread the range, print it and end\n"
 	"       where   print \"MAJOR:MINOR BYTE\", its place on the block device, and end\n"
+	"       forge   send itself the SIGBUS of a lost page, 100 times, and end\n"
 	"  --map shared|sync|private   how to map it (shared)\n"
 	"  --write                     open and map writable (store: always)\n"
 	"  --offset N --length N       the range of the file (0, 4096)\n"
 	"  --slots FROM:TO             where in the range store and check work (all of it)\n"
 	"  --no-touch                  map the range without looking at it\n"
 	"  --early-kill                ask for SIGBUS as soon as a page is lost\n"
+	"  --die                       of SIGBUS\n"
 	"  --ignore-term               report SIGTERM and stay\n"
 	"  --release-on-term           on SIGTERM unmap and close, and live on\n"
 	"  --log FILE                  append there instead of standard output\n"
@@ -58,7 +61,7 @@ static const char usage[] =
 
 static struct {
 	const char *mode, *map, *file, *log;
-	bool write, no_touch, early_kill, ignore_term, release_on_term;
+	bool write, no_touch, early_kill, die, ignore_term, release_on_term;
 	uint64_t offset, length, slots_from, slots_to;
 } opt = { .map = "shared", .length = 4096 };
 
@@ -352,6 +355,7 @@ static void parse(int argc, char **argv)
 					{ "slots", 1, NULL, 's' },
 					{ "no-touch", 0, NULL, 't' },
 					{ "early-kill", 0, NULL, 'e' },
+					{ "die", 0, NULL, 'd' },
 					{ "ignore-term", 0, NULL, 'i' },
 					{ "release-on-term", 0, NULL, 'r' },
 					{ "log", 1, NULL, 'l' },
@@ -377,6 +381,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'e':
 			opt.early_kill = true;
+			break;
+		case 'd':
+			opt.die = true;
 			break;
 		case 'i':
 			opt.ignore_term = true;
@@ -412,6 +419,22 @@ wrong:
 	exit(2);
 }
 
+/* As the kernel fills it in, and to one thread as the kernel sends it. */
+static void forge(void)
+{
+	siginfo_t info = {};
+
+	info.si_signo = SIGBUS;
+	info.si_code = BUS_MCEERR_AR;
+	info.si_addr = &info;
+	info.si_addr_lsb = 12;
+	for (unsigned i = 0; i < 100; i++) {
+		info.si_code = i % 2 ? BUS_MCEERR_AR : BUS_MCEERR_AO;
+		if (syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &info) < 0)
+			die("rt_tgsigqueueinfo");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	unsigned char *buf;
@@ -421,6 +444,13 @@ int main(int argc, char **argv)
 		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	catch_signals();
+	if (opt.die)
+		signal(SIGBUS, SIG_DFL);
+	if (!strcmp(opt.mode, "forge")) {
+		signal(SIGBUS, SIG_IGN);
+		forge();
+		return 0;
+	}
 	if (opt.early_kill && prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0) < 0)
 		die("PR_MCE_KILL_EARLY");
 

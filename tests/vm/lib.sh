@@ -252,9 +252,10 @@ monitor() {
 	echo "@@MONITOR $*" > "$VM_CONSOLE"
 }
 
-# mce_srao PHYS: an uncorrected error that a memory scrubber found.
+# mce_srao PHYS [LSB]: an uncorrected error that a memory scrubber found, in
+# 2^LSB bytes (12, a page).
 mce_srao() {
-	monitor "mce -b 0 9 0xbd000000000000c0 0x5 $(printf '0x%x' "$1") 0x8c"
+	monitor "mce -b 0 9 0xbd000000000000c0 0x5 $(printf '0x%x 0x%x' "$1" $((0x80 | ${2:-12})))"
 }
 
 # mce_srar PHYS [CPU]: one that the program running on this processor consumes.

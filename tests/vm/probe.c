@@ -171,14 +171,31 @@ static void on_restored(const char *what, void *userdata)
 	say(line);
 }
 
-static void on_memory_failure(uint64_t phys_start, const char *page_type, const char *result,
-			      void *userdata)
+static void on_report(const struct kernel_report *report, void *userdata)
 {
-	struct json_object *line = heard("memory-failure");
+	static const char *const names[] = {
+		[REPORT_CHECK] = "machine-check",
+		[REPORT_FAILURE] = "memory-failure",
+		[REPORT_SIGNAL] = "signal",
+		[REPORT_CORRECTED] = "corrected",
+		[REPORT_ENTRY] = "entry",
+		[REPORT_RETURN] = "return",
+		[REPORT_DAX] = "dax",
+	};
+	struct json_object *line = heard(names[report->kind]);
 
-	put(line, "phys_start", address(phys_start));
-	put_string(line, "page_type", page_type);
-	put_string(line, "result", result);
+	put(line, "usec", json_object_new_uint64(report->seen_usec));
+	put(line, "tid", json_object_new_int(report->running_tid));
+	if (report->phys.length_bytes)
+		put(line, "phys_start", address(report->phys.start_bytes));
+	if (report->kind == REPORT_FAILURE) {
+		put_string(line, "page_type", report->page_type);
+		put_string(line, "result", report->result);
+	}
+	if (report->kind == REPORT_SIGNAL)
+		put(line, "pid", json_object_new_int(report->pid));
+	if (report->kind == REPORT_DAX)
+		put(line, "inode", json_object_new_uint64(report->inode));
 	say(line);
 }
 
@@ -201,8 +218,9 @@ static const struct nvdimm_callbacks nvdimm_callbacks = {
 static int watch(void)
 {
 	static const struct kernel_callbacks kernel_callbacks = {
-		.on_memory_failure = on_memory_failure,
+		.on_report = on_report,
 		.on_lost = on_lost,
+		.on_degraded = on_degraded,
 	};
 	_cleanup_(sd_event_unrefp) sd_event *event = NULL;
 	_cleanup_(nvdimm_freep) struct nvdimm *nv = NULL;

@@ -207,8 +207,7 @@ check "nothing on the media is bad any more" media_clean
 show_events_of 2
 
 heading "The end"
-let_go reader
-let_go backup
+kill -TERM "$(held reader)" "$(held backup)"
 shown hwpoisonctl list --all
 shown hwpoisonctl status
 printf '\n'

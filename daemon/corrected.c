@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* corrected: see corrected.h. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "corrected.h"
+
+#define N_COUNTS  64u
+#define N_AT_ONCE 16u
+
+struct corrected {
+	void (*tell)(const struct corrected_count *count, void *userdata);
+	void *userdata;
+	struct corrected_count counts[N_COUNTS], others;
+	size_t n_counts;
+	bool in_period;
+};
+
+struct corrected *corrected_new(void (*tell)(const struct corrected_count *count, void *userdata),
+				void *userdata)
+{
+	struct corrected *c = calloc(1, sizeof(*c));
+
+	assert(tell);
+	if (!c)
+		return NULL;
+	c->tell = tell;
+	c->userdata = userdata;
+	c->others = (struct corrected_count){ .controller = -1, .label = "others" };
+	return c;
+}
+
+struct corrected *corrected_free(struct corrected *c)
+{
+	if (!c)
+		return NULL;
+	corrected_flush(c);
+	free(c);
+	return NULL;
+}
+
+static void tell(struct corrected *c, struct corrected_count *count)
+{
+	if (count->n)
+		c->tell(count, c->userdata);
+	count->n = 0;
+}
+
+static struct corrected_count make_count(const struct kernel_report *report)
+{
+	struct corrected_count made = { .controller = report->controller };
+
+	if (report->phys.length_bytes)
+		made.phys_start = report->phys.start_bytes & ~(uint64_t)(PAGE_BYTES - 1);
+	snprintf(made.label, sizeof(made.label), "%s", report->label);
+	return made;
+}
+
+static struct corrected_count *find(struct corrected *c, const struct corrected_count *like)
+{
+	for (size_t i = 0; i < c->n_counts; i++)
+		if (c->counts[i].phys_start == like->phys_start &&
+		    c->counts[i].controller == like->controller &&
+		    !strcmp(c->counts[i].label, like->label))
+			return &c->counts[i];
+	return NULL;
+}
+
+bool corrected_take(struct corrected *c, const struct kernel_report *report)
+{
+	struct corrected_count new = make_count(report), *count = find(c, &new);
+	bool begins = !c->in_period;
+
+	c->in_period = true;
+	if (count) {
+		count->n += report->count;
+	} else if (c->n_counts == N_COUNTS) {
+		c->others.n += report->count;
+	} else {
+		count = &c->counts[c->n_counts++];
+		*count = new;
+		count->n = report->count;
+		if (c->n_counts <= N_AT_ONCE)
+			tell(c, count);
+	}
+	return begins;
+}
+
+void corrected_flush(struct corrected *c)
+{
+	for (size_t i = 0; i < c->n_counts; i++)
+		tell(c, &c->counts[i]);
+	tell(c, &c->others);
+	c->n_counts = 0;
+	c->in_period = false;
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* hearing: see hearing.h. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "corrected.h"
+#include "flow.h"
+#include "hearing.h"
+#include "json-fields.h"
+#include "log.h"
+#include "source/kernel.h"
+
+#define CORRECTED_PERIOD_USEC 60000000u
+
+struct hearing {
+	struct feed *feed;
+	struct degraded *degraded;
+	struct flow *flow;
+	struct kernel_source *kernel;
+	struct correlate *correlate;
+	struct corrected *corrected;
+	sd_event *event;
+	sd_event_source *period; /* runs while corrected errors are counted, else there is none */
+};
+
+/* ---- what is told ---- */
+
+static struct json_object *files_to_json(const struct failure_case *c)
+{
+	struct json_object *files = json_object_new_array();
+
+	for (unsigned i = 0; files && i < c->n_files; i++) {
+		struct json_fields f = json_fields_new();
+		char dev[32];
+
+		snprintf(dev, sizeof(dev), "%u:%u", major(c->files[i].dev), minor(c->files[i].dev));
+		field_put_string(&f, "dev", dev);
+		field_put_uint(&f, "inode", c->files[i].inode);
+		field_put_uint(&f, "file_offset_bytes", c->files[i].bytes.start_bytes);
+		field_put_uint(&f, "length_bytes", c->files[i].bytes.length_bytes);
+		json_object_array_add(files, json_fields_done(&f));
+	}
+	return files;
+}
+
+static void on_heard(struct range phys, void *userdata)
+{
+	struct hearing *h = userdata;
+
+	if (h->flow)
+		flow_heard(h->flow, phys);
+}
+
+static void on_failure(const struct failure_case *c, void *userdata)
+{
+	struct hearing *h = userdata;
+	struct json_fields f = json_fields_new();
+
+	field_put_hex(&f, "phys_start", c->phys_start);
+	field_put_uint(&f, "length_bytes", PAGE_BYTES);
+	field_put_string(&f, "page_type", c->page_type);
+	field_put_string(&f, "result", c->result);
+	if (c->n_files)
+		field_put_object(&f, "files", files_to_json(c));
+	feed_send(h->feed, "kernel.memory_failure", SEVERITY_CRITICAL, 0, f.object);
+	json_object_put(f.object);
+}
+
+static void on_signalled(const struct failure_case *c, const struct kernel_report *signal,
+			 void *userdata)
+{
+	struct hearing *h = userdata;
+	struct json_fields f = json_fields_new();
+
+	field_put_uint(&f, "pid", (uint64_t)signal->pid);
+	field_put_uint(&f, "start_ticks", signal->start_ticks);
+	field_put_string(&f, "comm", signal->comm);
+	field_put_string(&f, "code",
+			 signal->code == BUS_MCEERR_AR ? "BUS_MCEERR_AR" : "BUS_MCEERR_AO");
+	field_put_hex(&f, "virt_start", signal->virt_start);
+	field_put_hex(&f, "phys_start", c->phys_start);
+	feed_send(h->feed, "kernel.signalled", SEVERITY_WARNING, 0, f.object);
+	json_object_put(f.object);
+	on_heard((struct range){ c->phys_start, PAGE_BYTES }, h);
+}
+
+static void tell_corrected(const struct corrected_count *count, void *userdata)
+{
+	struct hearing *h = userdata;
+	struct json_fields f = json_fields_new();
+
+	field_put_uint(&f, "count", count->n);
+	field_put_string(&f, "label", count->label);
+	if (count->controller >= 0)
+		field_put_uint(&f, "memory_controller", (uint64_t)count->controller);
+	if (count->phys_start)
+		field_put_hex(&f, "phys_start", count->phys_start);
+	feed_send(h->feed, "kernel.corrected", SEVERITY_WARNING, 0, f.object);
+	json_object_put(f.object);
+}
+
+/* ---- what is heard ---- */
+
+static int on_period_end(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct hearing *h = userdata;
+
+	h->period = sd_event_source_disable_unref(h->period);
+	corrected_flush(h->corrected);
+	return 0;
+}
+
+static void take_corrected(struct hearing *h, const struct kernel_report *report)
+{
+	int r;
+
+	if (!corrected_take(h->corrected, report))
+		return;
+	r = sd_event_add_time_relative(h->event, &h->period, CLOCK_MONOTONIC, CORRECTED_PERIOD_USEC,
+				       0, on_period_end, h);
+	if (r < 0)
+		corrected_flush(h->corrected); /* each one by itself, then */
+}
+
+static void on_report(const struct kernel_report *report, void *userdata)
+{
+	struct hearing *h = userdata;
+
+	if (report->kind == REPORT_CORRECTED || report->corrected)
+		take_corrected(h, report);
+	else
+		correlate_take(h->correlate, report);
+}
+
+static void on_lost(uint64_t n_lost, void *userdata)
+{
+	struct hearing *h = userdata;
+	char reason[128];
+
+	snprintf(reason, sizeof(reason),
+		 "%" PRIu64 " reports of the kernel did not fit into the ring", n_lost);
+	degraded_begin(h->degraded, "kernel events", reason);
+	if (h->flow)
+		flow_rescan(h->flow);
+}
+
+static void on_degraded(const char *what, const char *reason, void *userdata)
+{
+	struct hearing *h = userdata;
+
+	degraded_begin(h->degraded, what, reason);
+}
+
+int hearing_new(sd_event *event, struct feed *feed, struct degraded *degraded, struct hearing **ret)
+{
+	static const struct kernel_callbacks kernel_callbacks = { on_report, on_lost, on_degraded };
+	static const struct correlate_callbacks correlate_callbacks = { on_failure, on_signalled,
+									on_heard };
+	_cleanup_(hearing_freep) struct hearing *h = calloc(1, sizeof(*h));
+	const char *reason = NULL;
+	int r;
+
+	if (!h)
+		return -ENOMEM;
+	h->event = event;
+	h->feed = feed;
+	h->degraded = degraded;
+	h->correlate = correlate_new(&correlate_callbacks, h);
+	h->corrected = corrected_new(tell_corrected, h);
+	if (!h->correlate || !h->corrected)
+		return -ENOMEM;
+	r = kernel_new(event, &kernel_callbacks, h, &h->kernel, &reason);
+	if (r < 0)
+		degraded_begin(degraded, "kernel events", reason ?: strerror(-r));
+	*ret = TAKE(h);
+	return 0;
+}
+
+struct hearing *hearing_free(struct hearing *h)
+{
+	if (!h)
+		return NULL;
+	kernel_free(h->kernel);
+	sd_event_source_disable_unref(h->period);
+	corrected_free(h->corrected); /* tells what is counted */
+	correlate_free(h->correlate);
+	free(h);
+	return NULL;
+}
+
+void hearing_set_flow(struct hearing *h, struct flow *flow)
+{
+	h->flow = flow;
+}
+
+const struct correlate *hearing_correlate(const struct hearing *h)
+{
+	return h->correlate;
+}
+
+bool hearing_is_deaf(const struct hearing *h)
+{
+	return !h->kernel;
+}
