@@ -41,6 +41,9 @@
 
 #define MAX_NAMES 64
 
+/* As long as records come faster than they are taken, others want their turn, too. */
+#define MAX_AT_ONCE 256u
+
 #define NSEC_PER_USEC 1000u
 #define NSEC_PER_SEC  1000000000u
 
@@ -68,6 +71,7 @@ struct kernel_source {
 	sd_event_source *source;
 	struct enum_names page_types;
 	struct enum_names results;
+	unsigned n_at_once;
 	uint64_t n_lost, n_corrected_lost; /* told so far */
 };
 
@@ -176,16 +180,15 @@ static int take_dax(const struct poison_dax *dax, struct kernel_report *ret)
 	return 0;
 }
 
-static int on_record(void *userdata, void *data, size_t n_bytes)
+static void take_record(struct kernel_source *k, const void *data, size_t n_bytes)
 {
-	struct kernel_source *k = userdata;
 	const struct poison_event *event = data;
 	struct kernel_report report = { 0 };
 	char label[POISON_LABEL_BYTES];
 	int r = 0;
 
 	if (n_bytes < sizeof(*event))
-		return 0;
+		return;
 	report.seen_usec = event->seen_mono_nsec / NSEC_PER_USEC;
 	report.running_tid = event->running_tid;
 	switch (event->kind) {
@@ -225,11 +228,19 @@ static int on_record(void *userdata, void *data, size_t n_bytes)
 		r = page_of(event->failure.pfn, &report.phys);
 		break;
 	default:
-		return 0;
+		return;
 	}
 	if (r == 0)
 		k->callbacks.on_report(&report, k->userdata);
-	return 0;
+}
+
+/* Other than 0 ends the turn, with this record taken. */
+static int on_ring_record(void *userdata, void *data, size_t n_bytes)
+{
+	struct kernel_source *k = userdata;
+
+	take_record(k, data, n_bytes);
+	return ++k->n_at_once < MAX_AT_ONCE ? 0 : -EAGAIN;
 }
 
 static uint64_t count_of(const uint64_t *counter)
@@ -263,8 +274,11 @@ static void tell_lost(struct kernel_source *k)
 static int on_ring_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct kernel_source *k = userdata;
+	int r;
 
-	if (ring_buffer__consume(k->ring) < 0)
+	k->n_at_once = 0;
+	r = ring_buffer__consume(k->ring);
+	if (r < 0 && r != -EAGAIN)
 		k->callbacks.on_lost(1, k->userdata);
 	tell_lost(k);
 	return 0;
@@ -415,14 +429,15 @@ static int read_kernel(struct kernel_source *k, const char **ret_reason)
 
 static int read_ring(struct kernel_source *k, sd_event *event, const char **ret_reason)
 {
-	int r;
+	int ring_fd = bpf_map__fd(k->skeleton->maps.ring), r;
 
 	*ret_reason = "The BPF ring cannot be read";
-	k->ring = ring_buffer__new(bpf_map__fd(k->skeleton->maps.ring), on_record, k, NULL);
+	k->ring = ring_buffer__new(ring_fd, on_ring_record, k, NULL);
 	if (!k->ring)
 		return -errno;
-	r = sd_event_add_io(event, &k->source, ring_buffer__epoll_fd(k->ring), EPOLLIN,
-			    on_ring_readable, k);
+	/* The map itself, and not the epoll that libbpf has around it: one less to wake us through.
+	 */
+	r = sd_event_add_io(event, &k->source, ring_fd, EPOLLIN, on_ring_readable, k);
 	if (r < 0)
 		return r;
 	sd_event_source_set_description(k->source, "kernel");
