@@ -133,14 +133,18 @@ struct feed *feed_free(struct feed *f)
 	return NULL;
 }
 
+static void note_seq(struct feed *f, int r)
+{
+	note(&f->seq_fails, r, "Cannot record event numbers, a crash may repeat some");
+}
+
 static uint64_t next_seq(struct feed *f)
 {
 	uint64_t seq;
 
 	if (!f->ledger)
 		return ++f->seq;
-	note(&f->seq_fails, ledger_next_seq(f->ledger, &seq),
-	     "Cannot record event numbers, a crash may repeat some");
+	note_seq(f, ledger_next_seq(f->ledger, &seq));
 	return seq;
 }
 
@@ -217,6 +221,8 @@ void feed_send(struct feed *f, const char *type, enum severity severity, uint64_
 		     "Cannot write events to the file, dropping them there");
 	if (f->journal)
 		send_to_journal(f, line, &head, data);
+	if (f->ledger)
+		note_seq(f, ledger_reserve_seq(f->ledger));
 }
 
 /* Takes data, which is NULL when memory was out. */
