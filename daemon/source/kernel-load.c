@@ -172,6 +172,7 @@ static int load_all(struct loading *l, const char **ret_reason)
 	}
 	kernel_names_read(btf, "mf_action_page_type", "MF_MSG_", &l->programs->page_types);
 	kernel_names_read(btf, "mf_result", "MF_", &l->programs->results);
+	l->programs->tells_again = kernel_names_have(&l->programs->page_types, "already-poisoned");
 	r = load(l, ret_reason);
 	if (r < 0)
 		return r;
@@ -216,13 +217,18 @@ static uint64_t count_of(const uint64_t *counter)
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
-void kernel_programs_count(const struct kernel_programs *p, uint64_t *ret_lost,
-			   uint64_t *ret_corrected)
+void kernel_programs_losses(const struct kernel_programs *p, struct kernel_losses *ret)
 {
-	*ret_lost = count_of((uint64_t *)&p->poison->bss->n_lost);
-	if (p->probes)
-		*ret_lost += count_of((uint64_t *)&p->probes->bss->n_lost);
-	*ret_corrected = count_of((uint64_t *)&p->poison->bss->n_corrected_lost);
+	*ret = (struct kernel_losses){
+		.n_reports = count_of((uint64_t *)&p->poison->bss->n_lost),
+		.n_failures = count_of((uint64_t *)&p->poison->bss->n_failures_lost),
+		.n_corrected = count_of((uint64_t *)&p->poison->bss->n_corrected_lost),
+	};
+	if (!p->probes)
+		return;
+	ret->n_reports += count_of((uint64_t *)&p->probes->bss->n_lost);
+	if (!p->tells_again)
+		ret->n_failures += count_of((uint64_t *)&p->probes->bss->n_again_lost);
 }
 
 #endif

@@ -14,6 +14,7 @@ struct kernel_programs {
 	struct probes_bpf *probes; /* NULL: without */
 	struct kernel_names page_types;
 	struct kernel_names results;
+	bool tells_again; /* the tracepoint is not passed over for a page that was poisoned before */
 };
 
 /*
@@ -25,6 +26,4 @@ int kernel_programs_load(const struct kernel_callbacks *callbacks, void *userdat
 void kernel_programs_done(struct kernel_programs *p);
 
 int kernel_programs_ring_fd(const struct kernel_programs *p);
-/* How many records found no room, and how many corrected errors were in no record; since ever. */
-void kernel_programs_count(const struct kernel_programs *p, uint64_t *ret_lost,
-			   uint64_t *ret_corrected);
+void kernel_programs_losses(const struct kernel_programs *p, struct kernel_losses *ret);

@@ -32,6 +32,7 @@
 
 /* As long as records come faster than they are taken, others want their turn, too. */
 #define MAX_AT_ONCE 256u
+#define LATER_USEC  1000000u
 
 #define NSEC_PER_USEC 1000u
 #define NSEC_PER_SEC  1000000000u
@@ -50,7 +51,10 @@ struct kernel_source {
 	struct ring_buffer *ring;
 	sd_event_source *source;
 	unsigned n_at_once;
-	uint64_t n_lost, n_corrected_lost; /* told so far */
+	sd_event_source *later; /* another look at the losses, or NULL */
+	bool is_busy; /* since that was set */
+	uint64_t n_unreadable;
+	struct kernel_losses losses; /* told so far */
 };
 
 /* ---- records ---- */
@@ -146,6 +150,9 @@ static void take_record(struct kernel_source *k, const void *data, size_t n_byte
 	case POISON_RETURN:
 		report.kind = event->kind == POISON_ENTRY ? REPORT_ENTRY : REPORT_RETURN;
 		report.error = event->failure.result;
+		/* What the tracepoint has told is not told again. */
+		if (k->programs.tells_again && report.error == -EHWPOISON)
+			report.error = 0;
 		r = page_of(event->failure.pfn, &report.phys);
 		break;
 	case POISON_DAX:
@@ -178,21 +185,46 @@ static int on_ring_record(void *userdata, void *data, size_t n_bytes)
 /* Corrected errors that were only counted are told as such: their sum stays right. */
 static void tell_lost(struct kernel_source *k)
 {
-	uint64_t n_lost, n_corrected;
+	struct kernel_losses now, told = k->losses;
 	struct kernel_report rest = {
 		.kind = REPORT_CORRECTED,
 		.controller = -1,
-		.label = "unknown",
+		.label = "lost",
 	};
 
-	kernel_programs_count(&k->programs, &n_lost, &n_corrected);
-	if (n_lost != k->n_lost)
-		k->callbacks.on_lost(n_lost - k->n_lost, k->userdata);
-	k->n_lost = n_lost;
-	rest.count = n_corrected - k->n_corrected_lost;
+	kernel_programs_losses(&k->programs, &now);
+	now.n_reports += k->n_unreadable;
+	if (!memcmp(&now, &told, sizeof(now)))
+		return;
+	k->losses = now;
+	rest.count = now.n_corrected - told.n_corrected;
 	if (rest.count)
 		k->callbacks.on_report(&rest, k->userdata);
-	k->n_corrected_lost = n_corrected;
+	k->callbacks.on_lost(&now, k->userdata);
+}
+
+static void look_later(struct kernel_source *k);
+
+static int on_later(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct kernel_source *k = userdata;
+
+	k->later = sd_event_source_disable_unref(k->later);
+	if (k->is_busy)
+		look_later(k);
+	tell_lost(k);
+	return 0;
+}
+
+/* What is counted right after we looked, with nothing behind it to wake us, would not be told. */
+static void look_later(struct kernel_source *k)
+{
+	k->is_busy = k->later;
+	if (k->later)
+		return;
+	if (sd_event_add_time_relative(sd_event_source_get_event(k->source), &k->later,
+				       CLOCK_MONOTONIC, LATER_USEC, 0, on_later, k) < 0)
+		k->later = NULL;
 }
 
 /* A ring that cannot be read has lost something: what, the next scan shows. */
@@ -203,8 +235,10 @@ static int on_ring_readable(sd_event_source *source, int fd, uint32_t revents, v
 
 	k->n_at_once = 0;
 	r = ring_buffer__consume(k->ring);
-	if (r < 0 && r != -EAGAIN)
-		k->callbacks.on_lost(1, k->userdata);
+	if (r == -EAGAIN)
+		look_later(k);
+	else if (r < 0)
+		k->n_unreadable++;
 	tell_lost(k);
 	return 0;
 }
@@ -261,6 +295,9 @@ struct kernel_source *kernel_free(struct kernel_source *k)
 {
 	if (!k)
 		return NULL;
+	if (k->ring)
+		tell_lost(k);
+	sd_event_source_disable_unref(k->later);
 	sd_event_source_disable_unref(k->source);
 	ring_buffer__free(k->ring);
 	kernel_programs_done(&k->programs);
