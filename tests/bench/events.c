@@ -29,8 +29,9 @@ struct events {
 	struct poison_bpf *poison;
 	struct probes_bpf *probes;
 	struct ring_buffer *ring;
-	/* ... put into the ring of who listens. */
+	/* ... put into the ring of who listens. It also sees when lines leave. */
 	struct put_bpf *put;
+	bool is_real;
 	/* A process of its own makes them, so that who listens sleeps meanwhile. */
 	pid_t firer;
 	int order_fd;
@@ -131,7 +132,7 @@ static int start_firer(struct events *e)
 		return -errno;
 	if (e->firer == 0) {
 		close(pair[1]);
-		make_events(e->put, pair[0]);
+		make_events(e->is_real ? NULL : e->put, pair[0]);
 	}
 	close(pair[0]);
 	e->order_fd = pair[1];
@@ -208,7 +209,7 @@ static int load_put(struct events *e, pid_t daemon)
 	e->put = put_bpf__open();
 	if (!e->put)
 		return -ENOMEM;
-	if (daemon) {
+	if (daemon && !e->is_real) {
 		ring_fd = ring_of(daemon);
 		if (ring_fd < 0)
 			return ring_fd;
@@ -217,6 +218,8 @@ static int load_put(struct events *e, pid_t daemon)
 	}
 	if (r >= 0)
 		r = put_bpf__load(e->put);
+	if (r >= 0)
+		r = put_bpf__attach(e->put);
 	return r < 0 ? -EOPNOTSUPP : 0;
 }
 
@@ -228,8 +231,11 @@ int events_new(pid_t daemon, struct events **ret)
 	if (!e)
 		return -ENOMEM;
 	libbpf_set_print(be_silent);
-	r = events_are_real() ? load_real(e) : load_put(e, daemon);
-	if (r >= 0 && e->poison) {
+	e->is_real = events_are_real();
+	r = load_put(e, daemon);
+	if (r >= 0 && e->is_real)
+		r = load_real(e);
+	if (r >= 0 && e->is_real) {
 		e->ring = ring_buffer__new(events_ring_fd(e), on_record, e, NULL);
 		r = e->ring ? 0 : -errno;
 	}
@@ -265,14 +271,14 @@ void events_fire(struct events *e, enum event_kind kind, unsigned number)
 
 	e->kind = kind;
 	e->number = number;
-	e->seen_nsec = 0;
+	e->seen_nsec = e->put->bss->sent_mono_nsec = 0;
 	if (write(e->order_fd, &order, sizeof(order)) != sizeof(order))
 		die("the process that makes events", -errno);
 }
 
 int events_ring_fd(const struct events *e)
 {
-	return e->put ? bpf_map__fd(e->put->maps.ring) : bpf_map__fd(e->poison->maps.ring);
+	return bpf_map__fd(e->is_real ? e->poison->maps.ring : e->put->maps.ring);
 }
 
 bool events_is(const struct poison_event *record, enum event_kind kind, unsigned number)
@@ -287,8 +293,19 @@ bool events_is(const struct poison_event *record, enum event_kind kind, unsigned
 
 uint64_t events_seen_nsec(struct events *e)
 {
-	if (e->put)
+	if (!e->is_real)
 		return e->put->bss->seen_mono_nsec;
 	ring_buffer__consume(e->ring);
 	return e->seen_nsec;
+}
+
+void events_watch(struct events *e, pid_t sender)
+{
+	e->put->bss->sender_tgid = sender;
+	e->put->bss->reader_tgid = getpid();
+}
+
+uint64_t events_sent_nsec(const struct events *e)
+{
+	return e->put->bss->sent_mono_nsec;
 }

@@ -45,3 +45,7 @@ uint64_t events_seen_nsec(struct events *e);
 
 /* What each is called: the label of a corrected error. */
 void events_label(unsigned number, char ret[16]);
+
+/* When a line of this process was in the socket that we read; 0: never. */
+void events_watch(struct events *e, pid_t sender);
+uint64_t events_sent_nsec(const struct events *e);

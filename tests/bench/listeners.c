@@ -141,7 +141,7 @@ static int on_relay_record(void *userdata, void *data, size_t n_bytes)
 	struct listener *l = userdata;
 
 	if (record->kind != POISON_CORRECTED && record->kind != POISON_FAILURE)
-		return 0;
+		return 0; /* what comes around a failure */
 	/* Who takes a record off the ring is the only one who knows its time. */
 	memset(line, ' ', sizeof(line));
 	snprintf(line, sizeof(line), "%llu", (unsigned long long)record->seen_mono_nsec);
@@ -249,6 +249,8 @@ int listener_new(enum who who, const char *hwpoisond, struct listener **ret)
 		r = open_ring(l, on_bare_record);
 	if (r >= 0 && who == RELAY)
 		r = start_relay(l);
+	if (r >= 0 && l->pid)
+		events_watch(l->events, l->pid);
 	if (r < 0) {
 		listener_free(l);
 		return r;
@@ -259,21 +261,24 @@ int listener_new(enum who who, const char *hwpoisond, struct listener **ret)
 
 struct listener *listener_free(struct listener *l)
 {
-	if (l->events)
-		events_free(l->events);
-	ring_buffer__free(l->ring);
+	/* First: the relay has inherited what ends the process that makes events. */
 	if (l->pid > 0) {
 		kill(l->pid, l->who == RELAY ? SIGKILL : SIGTERM);
 		waitpid(l->pid, NULL, 0);
 	}
+	ring_buffer__free(l->ring);
+	if (l->events)
+		events_free(l->events);
 	if (l->fd >= 0)
 		close(l->fd);
 	free(l);
 	return NULL;
 }
 
-double listener_hear_usec(struct listener *l, enum event_kind kind, unsigned number)
+bool listener_hear(struct listener *l, enum event_kind kind, unsigned number, struct heard *ret)
 {
+	uint64_t sent_nsec;
+
 	l->kind = kind;
 	l->number = number;
 	l->taken_nsec = l->seen_nsec = 0;
@@ -284,7 +289,10 @@ double listener_hear_usec(struct listener *l, enum event_kind kind, unsigned num
 		listen_to_lines(l);
 	if (!l->seen_nsec)
 		l->seen_nsec = events_seen_nsec(l->events);
+	sent_nsec = events_sent_nsec(l->events);
 	if (!l->seen_nsec || l->taken_nsec <= l->seen_nsec)
-		return 0;
-	return (double)(l->taken_nsec - l->seen_nsec) / 1e3;
+		return false;
+	ret->read_usec = (double)(l->taken_nsec - l->seen_nsec) / 1e3;
+	ret->sent_usec = sent_nsec > l->seen_nsec ? (double)(sent_nsec - l->seen_nsec) / 1e3 : 0;
+	return true;
 }

@@ -21,5 +21,10 @@ struct listener;
 int listener_new(enum who who, const char *hwpoisond, struct listener **ret);
 struct listener *listener_free(struct listener *l); /* stopped */
 
-/* Fires an event and waits until it is heard of: how long after the kernel saw it; 0: it was not. */
-double listener_hear_usec(struct listener *l, enum event_kind kind, unsigned number);
+struct heard {
+	double sent_usec; /* a line of it was in a socket; 0: there is no socket */
+	double read_usec; /* we had read of it */
+};
+
+/* Fires an event and waits until it is heard of: how long after the kernel saw it. False: it was not. */
+bool listener_hear(struct listener *l, enum event_kind kind, unsigned number, struct heard *ret);
