@@ -8,7 +8,8 @@
  * Out:  a table, sorted by file, that each mapping and each open file of the system is looked up
  *       in.
  *
- * Only what a process can lose is in it: file data, a raw block device, a dax device. Nobody
+ * Only what a process can lose is in it: file data, a raw block device, a dax device, a cached page
+ * of any of them. Nobody
  * loses anything by an unwritten extent, and metadata is held by the kernel.
  */
 #include <errno.h>
@@ -148,6 +149,16 @@ static int add_owner(struct targets *t, const struct incident *in, const struct 
 		     size_t incident)
 {
 	switch (o->kind) {
+	case OWNER_RAM_FILE:
+		if (!o->inode && o->dev)
+			return targets_add(
+				t, (struct target){
+					   .key = { o->dev, 0, S_IFBLK },
+					   .owner = owner_id_of(o),
+					   .file_bytes = { o->file_offset_bytes, o->length_bytes },
+					   .incident = incident,
+				   });
+		/* fall through */
 	case OWNER_FILE_DATA:
 		if (!o->inode)
 			return 0;

@@ -2,7 +2,7 @@
 /*
  * kernel: see kernel.h.
  *
- *   bpf/poison.bpf.c, bpf/probes.bpf.c -> ring -> [kernel] -> correlate
+ *   bpf/poison.bpf.c, bpf/probes.bpf.c, bpf/page.bpf.c -> ring -> [kernel] -> correlate
  *
  * In:   records of the ring.
  * Out:  reports: physical addresses, processes by pid and start, the kernel's own names for what a
@@ -38,6 +38,7 @@
 #include "bpf/poison.h"
 #include "bpf/poison.skel.h"
 #include "bpf/probes.skel.h"
+#include "source/kernel-page.h"
 
 #define MAX_NAMES 64
 
@@ -63,6 +64,8 @@ struct kernel_source {
 	void *userdata;
 	struct poison_bpf *skeleton;
 	struct probes_bpf *probes; /* NULL: without */
+	struct page_source *pages; /* NULL: without */
+	bool index_is_huge;
 	bool edac; /* a driver decodes corrected errors: the bare ones would be told twice */
 	struct ring_buffer *ring;
 	sd_event_source *source;
@@ -181,7 +184,8 @@ static int on_record(void *userdata, void *data, size_t n_bytes)
 	struct kernel_source *k = userdata;
 	const struct poison_event *event = data;
 	struct kernel_report report = { 0 };
-	char label[POISON_LABEL_BYTES];
+	struct page_facts page;
+	char label[POISON_LABEL_BYTES], name[PAGE_NAME_BYTES];
 	int r = 0;
 
 	if (n_bytes < sizeof(*event))
@@ -224,6 +228,24 @@ static int on_record(void *userdata, void *data, size_t n_bytes)
 		report.controller = -1;
 		r = page_of(event->failure.pfn, &report.phys);
 		break;
+	case POISON_PAGE:
+		report.kind = REPORT_PAGE;
+		report.page = &page;
+		r = page_facts_read(&event->page, k->index_is_huge, &page);
+		if (r == 0 && event->page.pfn)
+			r = page_of(event->page.pfn, &report.phys);
+		break;
+	case POISON_NAMES:
+		if (n_bytes < sizeof(struct poison_names))
+			return 0;
+		report.kind = REPORT_NAME;
+		report.name = name;
+		page_name_read(data, name);
+		break;
+	case POISON_UNPOISON:
+		report.kind = REPORT_UNPOISON;
+		r = page_of(event->failure.pfn, &report.phys);
+		break;
 	default:
 		return 0;
 	}
@@ -251,6 +273,7 @@ static void tell_lost(struct kernel_source *k)
 
 	if (k->probes)
 		n_lost += count_of((uint64_t *)&k->probes->bss->n_lost);
+	n_lost += page_source_n_lost(k->pages);
 	if (n_lost != k->n_lost)
 		k->callbacks.on_lost(n_lost - k->n_lost, k->userdata);
 	k->n_lost = n_lost;
@@ -386,6 +409,17 @@ static int load_probes(struct kernel_source *k, const struct btf *btf)
 	return r;
 }
 
+static void load_pages(struct kernel_source *k, const struct btf *btf)
+{
+	const char *reason = NULL;
+	int r;
+
+	k->index_is_huge = page_index_is_huge(btf);
+	r = page_source_new(btf, bpf_map__fd(k->skeleton->maps.ring), &k->pages, &reason);
+	if (r < 0)
+		k->callbacks.on_degraded("kernel events: pages", reason, k->userdata);
+}
+
 static int read_kernel(struct kernel_source *k, const char **ret_reason)
 {
 	_cleanup_(btf__freep) struct btf *btf = NULL;
@@ -409,7 +443,9 @@ static int read_kernel(struct kernel_source *k, const char **ret_reason)
 					 "the way of a page through memory_failure() can't be "
 					 "followed in this kernel",
 					 k->userdata);
+		return 0;
 	}
+	load_pages(k, btf);
 	return 0;
 }
 
@@ -471,6 +507,7 @@ struct kernel_source *kernel_free(struct kernel_source *k)
 		return NULL;
 	sd_event_source_disable_unref(k->source);
 	ring_buffer__free(k->ring);
+	page_source_free(k->pages);
 	probes_bpf__destroy(k->probes);
 	poison_bpf__destroy(k->skeleton);
 	free(k);
