@@ -17,16 +17,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
-
-#include <linux/openat2.h>
 
 #include "owners/ask.h"
 #include "owners/filesystem.h"
 #include "owners/handle.h"
-#include "owners/links.h"
+#include "owners/inside.h"
 #include "owners/mountinfo.h"
+#include "owners/names.h"
 #include "owners/ram.h"
 
 struct naming {
@@ -48,11 +46,6 @@ static bool is_local(const struct mount *mount)
 	return (major(mount->dev) || mount->disk) && strncmp(mount->filesystem, "fuse", 4);
 }
 
-static bool has_handles(const struct filesystem *fs)
-{
-	return !strcmp(fs->mount->filesystem, "xfs") || !strcmp(fs->mount->filesystem, "ext4");
-}
-
 static bool wants_names(const struct incident *in)
 {
 	const struct owner *o = in->owners;
@@ -61,13 +54,14 @@ static bool wants_names(const struct incident *in)
 	       !o->unlinked && !o->paths;
 }
 
-/* The inode that the hint leads to, without leaving the mount: 0 or negative errno. */
+static bool is_on(const struct incident *in, dev_t dev)
+{
+	return wants_names(in) && in->owners[0].dev == dev;
+}
+
+/* Through the mount itself: what it does not show, nobody can name. 0 or negative errno. */
 static int follow_hint(const struct filesystem *fs, const char *hint, struct stat *ret)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
-	};
 	const char *below = hint;
 	_cleanup_(closep) int fd = -1;
 
@@ -76,63 +70,65 @@ static int follow_hint(const struct filesystem *fs, const char *hint, struct sta
 	if (strcmp(fs->mount->root, "/"))
 		below += strlen(fs->mount->root);
 	below += *below == '/';
-	fd = (int)syscall(SYS_openat2, fs->fd, *below ? below : ".", &how, sizeof(how));
+	fd = inside_open_at(fs->fd, *below ? below : ".", O_PATH);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	return fstat(fd, ret) < 0 ? -errno : 0;
 }
 
-/* -ESTALE: this inode is another file's by now. */
-static int count_links(const struct filesystem *fs, const struct owner *o, uint64_t *ret)
+/* Of a filesystem whose inodes can be opened by number: all its names can be found. */
+static int want_inode(struct filesystem *fs, struct incident *in)
 {
+	const struct owner *o = &in->owners[0];
+	struct wanted_inode *wanted;
 	struct inode_facts facts;
 	int r;
 
-	if (!has_handles(fs))
-		return -EOPNOTSUPP;
 	r = handle_inode(fs->fd, fs->mount->filesystem, o->inode, &facts);
-	if (r < 0)
-		return r == -ENOENT ? -ESTALE : r;
-	if (!strcmp(fs->mount->filesystem, "xfs") && facts.generation != o->generation)
-		return -ESTALE;
-	*ret = S_ISDIR(facts.mode) ? 1 : facts.n_links;
-	return 0;
-}
-
-static int want_file(struct filesystem *fs, struct incident *in)
-{
-	struct owner *o = &in->owners[0];
-	struct wanted_inode *wanted;
-	uint64_t n_links = 1;
-	struct stat st;
-	int r;
-
-	r = count_links(fs, o, &n_links);
-	if (r == -ESTALE)
+	if (r == -ENOENT || (r >= 0 && facts.generation && facts.generation != o->generation))
 		return owners_incomplete(in, "Inode %llu is no longer the file that it was",
 					 (unsigned long long)o->inode);
 	wanted = wanted_add(&fs->wanted, o->inode);
 	if (!wanted)
 		return -ENOMEM;
-	wanted->n_names = n_links;
-	if (!o->hint || follow_hint(fs, o->hint, &st) < 0 || st.st_ino != o->inode)
+	wanted->generation = o->generation;
+	wanted->n_names = r < 0 || S_ISDIR(facts.mode) ? 1 : facts.n_links;
+	if (!o->hint || inside_leads_to(&fs->inside, o->hint, o->inode) <= 0)
 		return 0;
-	if (r < 0 && !S_ISDIR(st.st_mode))
-		wanted->n_names = st.st_nlink;
-	r = strv_push_once(&wanted->fs_paths, o->hint);
+	r = wanted_note(&fs->wanted, wanted, o->hint);
 	return r < 0 ? r : 0;
 }
 
-static int find_names(struct naming *n, struct filesystem *fs)
+/* Of any other: the name that the kernel has, if it has one. */
+static int want_hint(struct filesystem *fs, struct incident *in)
 {
+	const struct owner *o = &in->owners[0];
+	struct wanted_inode *wanted = wanted_add(&fs->wanted, o->inode);
+	struct stat st;
 	int r;
 
-	if (!wanted_n_missing(&fs->wanted))
+	if (!wanted)
+		return -ENOMEM;
+	wanted->n_names = 1;
+	if (!o->hint || follow_hint(fs, o->hint, &st) < 0 || st.st_ino != o->inode)
 		return 0;
-	r = links_find(n->proc_fd, fs->mount, fs->fd, &fs->wanted);
-	if (r < 0 || !has_handles(fs))
+	wanted->n_names = S_ISDIR(st.st_mode) ? 1 : st.st_nlink;
+	r = wanted_note(&fs->wanted, wanted, o->hint);
+	return r < 0 ? r : 0;
+}
+
+static int want_names(struct naming *n, struct filesystem *fs, size_t first)
+{
+	bool by_number = inside_open(fs->fd, fs->mount->filesystem, &fs->inside) >= 0;
+	int r = 0;
+
+	for (size_t i = first; r >= 0 && i < n->n_incidents; i++)
+		if (is_on(n->incidents[i], fs->dev))
+			r = by_number ? want_inode(fs, n->incidents[i])
+				      : want_hint(fs, n->incidents[i]);
+	if (r < 0 || !by_number || !wanted_n_missing(&fs->wanted))
 		return r;
-	r = paths_scan(fs->fd, fs->mount->filesystem, &fs->wanted);
+	r = names_find(&fs->inside, fs->mount->root, &fs->wanted);
 	return r == -ENOMEM ? r : 0;
 }
 
@@ -179,21 +175,13 @@ static int enter(struct naming *n, struct filesystem *fs)
 	return fd;
 }
 
-static bool is_on(const struct incident *in, dev_t dev)
-{
-	return wants_names(in) && in->owners[0].dev == dev;
-}
-
 static int name_filesystem(struct naming *n, struct filesystem *fs, size_t first)
 {
 	int r = 0;
 
 	fs->fd = enter(n, fs);
-	for (size_t i = first; fs->fd >= 0 && r >= 0 && i < n->n_incidents; i++)
-		if (is_on(n->incidents[i], fs->dev))
-			r = want_file(fs, n->incidents[i]);
-	if (fs->fd >= 0 && r >= 0)
-		r = find_names(n, fs);
+	if (fs->fd >= 0)
+		r = want_names(n, fs, first);
 	for (size_t i = first; r >= 0 && i < n->n_incidents; i++) {
 		struct incident *in = n->incidents[i];
 
