@@ -5,7 +5,7 @@
  *   ram -> [ram-names] -> holders
  *
  * In:   owners in plain memory: a superblock, an inode, and the name that the kernel had at hand.
- * Out:  mountpoint and paths.
+ * Out:  mountpoint and paths, those in overlays included.
  *
  * The name is a hint: it counts when a lookup below the mount arrives at that inode. Names that are
  * still missing (the file has more links) are looked for as for any owner. A filesystem that
@@ -25,6 +25,7 @@
 #include "owners/inside.h"
 #include "owners/mountinfo.h"
 #include "owners/names.h"
+#include "owners/overlay.h"
 #include "owners/ram.h"
 
 struct naming {
@@ -189,6 +190,8 @@ static int name_filesystem(struct naming *n, struct filesystem *fs, size_t first
 			continue;
 		r = fs->fd >= 0 ? filesystem_name_owner(fs, n->mounts, in, &in->owners[0])
 				: name_by_hint(n, fs->mount, in);
+		if (r >= 0 && in->owners[0].paths && !in->owners[0].mount_pid)
+			r = overlay_add_names(n->proc_fd, &in->owners[0].paths);
 	}
 	return r;
 }

@@ -71,6 +71,12 @@ static bool can_be_read_again(const char *page_type, const struct page_facts *pa
 	return !was_dirty(page_type, page) && !has_no_disk(page);
 }
 
+/* Where the kernel leaves something in page tables by which the page can be found afterwards. */
+static bool leaves_marks(const char *page_type)
+{
+	return strcmp(page_type, "huge") && !strstr(page_type, "swapcache");
+}
+
 static enum owner_kind kind_of(const char *page_type, const struct page_facts *page)
 {
 	if (is_free(page_type))
@@ -128,6 +134,15 @@ int ram_add_owner(struct incident *in, const char *page_type, const struct page_
 					 "calls it %s",
 					 page_type);
 	in->owners_complete = true;
+	if (o->kind == OWNER_RAM_ANON && !leaves_marks(page_type)) {
+		r = owners_incomplete(
+			in,
+			"Whose memory a page of the kind %s was can't be seen once the "
+			"kernel has unmapped it; those that it signalled are known",
+			page_type);
+		if (r < 0)
+			return r;
+	}
 	if (o->kind == OWNER_FREE || o->kind == OWNER_RAM_KERNEL)
 		return 0;
 	o->dirty = was_dirty(page_type, page);

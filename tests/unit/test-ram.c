@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "holders/pagemap.h"
+#include "owners/mountinfo.h"
 #include "owners/ram.h"
 #include "source/kernel-page.h"
 #include "test.h"
@@ -285,6 +287,63 @@ TEST(what_a_block_device_caches_is_found_by_its_node)
 	CHECK(in->owners[0].kind == OWNER_RAM_FILE && in->owners[0].dev == makedev(7, 3));
 	CHECK(!in->owners[0].inode && !in->owners[0].unlinked && !in->owners[0].rereadable);
 	CHECK(in->owners[0].file_offset_bytes == 7 * PAGE_BYTES);
+}
+
+TEST(where_no_mark_is_left_the_answer_is_not_complete)
+{
+	struct page_facts page = { .use = PAGE_ANONYMOUS };
+
+	LOST(huge, "huge", &page);
+	CHECK(huge->owners[0].kind == OWNER_RAM_ANON && !huge->owners_complete);
+	LOST(swap, "dirty-swapcache", &page);
+	CHECK(!swap->owners_complete);
+	LOST(small, "dirty-lru", &page);
+	CHECK(small->owners_complete);
+}
+
+/* ---- page tables ---- */
+
+TEST(an_entry_names_its_frame_present_or_marked)
+{
+	uint64_t pfn = 0;
+
+	CHECK(pagemap_frame(1ull << 63 | 1ull << 55 | 0x8021a, &pfn) == 1 && pfn == 0x8021a);
+	/* area 23 of 6.1 is the mark of a poisoned page */
+	CHECK(pagemap_frame(1ull << 62 | 0x8021aull << 5 | 23, &pfn) == 1 && pfn == 0x8021a);
+}
+
+TEST(a_page_in_a_swap_area_has_no_frame)
+{
+	uint64_t pfn;
+
+	CHECK(pagemap_frame(1ull << 62 | 0x8021aull << 5 | 0, &pfn) == 0);
+	CHECK(pagemap_frame(1ull << 62 | 0x8021aull << 5 | 3, &pfn) == 0);
+}
+
+TEST(nothing_there_and_nothing_shown_is_no_frame)
+{
+	uint64_t pfn;
+
+	CHECK(pagemap_frame(0, &pfn) == 0);
+	CHECK(pagemap_frame(1ull << 63, &pfn) == 0); /* who may not see frames sees 0 */
+	CHECK(pagemap_frame(1ull << 62 | 23, &pfn) == 0);
+	CHECK(pagemap_frame(1ull << 61 | 0x8021a, &pfn) == 0);
+}
+
+/* ---- options of an overlay ---- */
+
+TEST(options_are_cut_before_they_are_unescaped)
+{
+	const char *at = "rw,lowerdir=/a\\054b:/c,upperdir=/u\\040p";
+	const char *wanted[] = { "rw", "lowerdir=/a,b:/c", "upperdir=/u p" };
+
+	for (size_t i = 0; i < 3; i++) {
+		_cleanup_(freep) char *option = NULL;
+
+		REQUIRE(mountinfo_next_option(&at, &option) == 1);
+		CHECK_STREQ(option, wanted[i]);
+	}
+	CHECK(mountinfo_next_option(&at, NULL) == 0);
 }
 
 TEST_MAIN()

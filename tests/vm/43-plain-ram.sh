@@ -15,27 +15,12 @@ mkfs.ext4 -q -F /tmp/disk
 mkdir -p $FS /mnt/t
 mount -o loop /tmp/disk $FS || die "$FS is mounted"
 mount -t tmpfs -o size=16M none /mnt/t || die "a tmpfs is mounted"
-for name in clean dirty told; do
+for name in clean dirty told late; do
 	make_file $FS/$name 64K
 done
 mkdir $FS/dir
 ln $FS/clean $FS/dir/other
 make_file /mnt/t/shm 64K
-
-# phys NAME: of the page that a holder maps.
-phys() {
-	sed -n 's/^phys //p' "$HWP/hold.$1"
-}
-
-# lose NAME: the kernel gives up the page that it maps, as after a machine check.
-lose() {
-	echo "$(printf '0x%x' $(($(phys "$1") / 4096)))" > /sys/kernel/debug/hwpoison/corrupt-pfn
-}
-
-# incident_of NAME: the event that its page was resolved, when it comes.
-incident_of() {
-	wait_event ".type == \"io.hwpoisond.poison.resolved\" and .data.phys_start == \"$(phys "$1")\"" 20
-}
 
 start_daemon '[Rule all]' 'Holders=terminate' 'GraceSec=3'
 check "this kernel lets us look at pages" no_event \
@@ -44,8 +29,8 @@ check "this kernel lets us look at pages" no_event \
 # --- a clean page of a file
 
 hold clean sleep --phys --offset 8192 $FS/clean
-lose clean
-check_json "$(incident_of clean)" \
+lose "$(phys clean)"
+check_json "$(resolved "$(phys clean)")" \
 	"a cached page has its file" \
 	".data.owners | length == 1 and (.[0] | .kind == \"ram-file\" and .filesystem == \"ext4\" and
 		.mountpoint == \"$FS\" and .inode == $(stat -c %i $FS/clean) and
@@ -68,8 +53,8 @@ let_go clean
 
 mark_events
 hold dirty sleep --phys --write --offset 4096 $FS/dirty
-lose dirty
-check_json "$(incident_of dirty)" \
+lose "$(phys dirty)"
+check_json "$(resolved "$(phys dirty)")" \
 	"a changed page of a file is lost" \
 	".data.owners | length == 1 and (.[0] | .kind == \"ram-file\" and .dirty and (.rereadable | not) and
 		.paths == [\"$FS/dirty\"] and .file_offset_bytes == 4096)" \
@@ -86,8 +71,8 @@ let_go dirty
 
 mark_events
 hold shm sleep --phys --offset 12288 /mnt/t/shm
-lose shm
-check_json "$(incident_of shm)" \
+lose "$(phys shm)"
+check_json "$(resolved "$(phys shm)")" \
 	"a page of tmpfs is lost" \
 	'.data.owners | length == 1 and (.[0] | .kind == "ram-file" and .filesystem == "tmpfs" and
 		.paths == ["/mnt/t/shm"] and .file_offset_bytes == 12288 and (.rereadable | not))' \
@@ -98,7 +83,7 @@ let_go shm
 
 mark_events
 hold told sleep --phys --write --early-kill --poison --offset 0 $FS/told
-check_json "$(incident_of told)" \
+check_json "$(resolved "$(phys told)")" \
 	"MADV_HWPOISON is the same" \
 	".data.owners | length == 1 and .[0].kind == \"ram-file\" and .[0].paths == [\"$FS/told\"]" \
 	"whom the kernel signalled is a part of it" \
@@ -116,9 +101,17 @@ check "a page that is given back ends its incident" wait_event \
 
 stop_daemon
 mark_events
+sysctl -qw kernel.kptr_restrict=2		# where the map of pages is can't be read then
 start_daemon
 check_json "$(ctl list --json)" "a restart keeps the others" \
 	'[.incidents[] | select(.state == "left")] | length == 3'
 check "and tells none of them anew" no_event '.type == "io.hwpoisond.poison.found"' 1
+hold late sleep --phys --write --offset 4096 $FS/late
+lose "$(phys late)"
+check_json "$(resolved "$(phys late)")" \
+	"a page is seen by the kernel's filter, too" \
+	".data.owners | length == 1 and (.[0] | .kind == \"ram-file\" and .dirty and
+		.paths == [\"$FS/late\"] and .file_offset_bytes == 4096)"
+let_go late
 stop_daemon
 done_checks

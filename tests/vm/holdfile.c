@@ -38,6 +38,7 @@ static const char usage[] =
 	"usage: holdfile MODE [OPTIONS] FILE\n"
 	"modes: sleep   map, touch, wait\n"
 	"       check   read the range again and again, tell when it changes\n"
+	"       spin    read one byte of the range without end, until a SIGBUS\n"
 	"       store   write counters into slots of the range, check each before the next\n"
 	"       open    only have it open\n"
 	"       read    pread the range, print it and end\n"
@@ -356,6 +357,20 @@ static bool handle_signal(const siginfo_t *info, unsigned char *buf)
 	return true;
 }
 
+/* Nothing but loads, so that what this processor consumes is ours. */
+static void spin(void)
+{
+	const volatile unsigned char *byte = base;
+
+	if (sigsetjmp(access_failed, 1)) {
+		in_access = 0;
+		return;
+	}
+	in_access = 1;
+	for (;;)
+		(void)*byte;
+}
+
 static void wait_and_work(void)
 {
 	unsigned char *buf = malloc(opt.length), *before = calloc(1, opt.length);
@@ -545,6 +560,8 @@ int main(int argc, char **argv)
 	if (opt.poison)
 		poison_range();
 	printf("ready 0x%" PRIx64 "\n", (uint64_t)(uintptr_t)base);
+	if (!strcmp(opt.mode, "spin"))
+		spin();
 	wait_and_work();
 	return 0;
 }
