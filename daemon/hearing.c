@@ -34,21 +34,34 @@ struct hearing {
 
 /* ---- what is told ---- */
 
+static struct json_object *file_to_json(const struct case_file *file)
+{
+	struct json_fields f = json_fields_new();
+	char dev[32];
+
+	snprintf(dev, sizeof(dev), "%u:%u", major(file->dev), minor(file->dev));
+	field_put_string(&f, "dev", dev);
+	field_put_uint(&f, "inode", file->inode);
+	field_put_uint(&f, "file_offset_bytes", file->bytes.start_bytes);
+	field_put_uint(&f, "length_bytes", file->bytes.length_bytes);
+	return json_fields_done(&f);
+}
+
+/* All that the kernel tried; or the one that had a page of plain memory in the cache. */
 static struct json_object *files_to_json(const struct failure_case *c)
 {
-	struct json_object *files = json_object_new_array();
+	struct case_file cached = { c->page.dev,
+				    c->page.inode,
+				    { c->page.offset_bytes, PAGE_BYTES } };
+	struct json_object *files;
 
-	for (unsigned i = 0; files && i < c->n_files; i++) {
-		struct json_fields f = json_fields_new();
-		char dev[32];
-
-		snprintf(dev, sizeof(dev), "%u:%u", major(c->files[i].dev), minor(c->files[i].dev));
-		field_put_string(&f, "dev", dev);
-		field_put_uint(&f, "inode", c->files[i].inode);
-		field_put_uint(&f, "file_offset_bytes", c->files[i].bytes.start_bytes);
-		field_put_uint(&f, "length_bytes", c->files[i].bytes.length_bytes);
-		json_object_array_add(files, json_fields_done(&f));
-	}
+	if (!c->n_files && (c->page.use != PAGE_FILE || !strcmp(c->page_type, "dax")))
+		return NULL;
+	files = json_object_new_array();
+	if (files && !c->n_files)
+		json_object_array_add(files, file_to_json(&cached));
+	for (unsigned i = 0; files && i < c->n_files; i++)
+		json_object_array_add(files, file_to_json(&c->files[i]));
 	return files;
 }
 
@@ -71,7 +84,7 @@ static void tell_failure(const struct failure_run *run, const struct failure_cas
 	field_put_string(&f, "page_type", run->page_type);
 	field_put_string(&f, "result", run->result);
 	field_put_uint(&f, "count", run->n);
-	if (one && one->n_files)
+	if (one)
 		field_put_object(&f, "files", files_to_json(one));
 	feed_send(h->feed, "kernel.memory_failure", SEVERITY_CRITICAL, 0, f.object);
 	json_object_put(f.object);
@@ -152,6 +165,8 @@ static void on_failure(const struct failure_case *c, void *userdata)
 	if (failures_take(h->failures, c) &&
 	    begin_period(h, &h->failures_end, FAILURES_PERIOD_USEC, on_failures_end) < 0)
 		failures_flush(h->failures);
+	if (h->flow)
+		flow_failed(h->flow, c);
 }
 
 static void on_report(const struct kernel_report *report, void *userdata)

@@ -2,7 +2,7 @@
 /*
  * kernel-load: see kernel-load.h.
  *
- *   bpf/poison.bpf.c, bpf/probes.bpf.c -> [kernel-load] -> kernel
+ *   bpf/poison.bpf.c, bpf/probes.bpf.c, bpf/page.bpf.c -> [kernel-load] -> kernel
  *
  * What a kernel lacks is recognised in its BTF before anything is loaded: one
  * program that cannot attach fails all of its object.
@@ -22,6 +22,7 @@
 #include "bpf/poison.skel.h"
 #include "bpf/probes.skel.h"
 #include "source/kernel-load.h"
+#include "source/kernel-page.h"
 
 DEFINE_CLEANUP(struct btf *, btf__free);
 
@@ -160,6 +161,19 @@ static void tell_no_probes(const struct loading *l)
 				  l->userdata);
 }
 
+/* What it sees belongs to a failure that the probes tell of. */
+static void load_pages(struct loading *l)
+{
+	const char *reason = NULL;
+	int r;
+
+	l->programs->index_is_huge = page_index_is_huge(l->btf);
+	r = page_source_new(l->btf, kernel_programs_ring_fd(l->programs), &l->programs->pages,
+			    &reason);
+	if (r < 0)
+		l->callbacks->on_degraded("kernel events: pages", reason, l->userdata);
+}
+
 static int load_all(struct loading *l, const char **ret_reason)
 {
 	_cleanup_(btf__freep) struct btf *btf = NULL;
@@ -181,7 +195,9 @@ static int load_all(struct loading *l, const char **ret_reason)
 		probes_bpf__destroy(l->programs->probes);
 		l->programs->probes = NULL;
 		tell_no_probes(l);
+		return 0;
 	}
+	load_pages(l);
 	return 0;
 }
 
@@ -202,6 +218,7 @@ int kernel_programs_load(const struct kernel_callbacks *callbacks, void *userdat
 
 void kernel_programs_done(struct kernel_programs *p)
 {
+	page_source_free(p->pages);
 	probes_bpf__destroy(p->probes);
 	poison_bpf__destroy(p->poison);
 	*p = (struct kernel_programs){ 0 };
@@ -224,6 +241,7 @@ void kernel_programs_losses(const struct kernel_programs *p, struct kernel_losse
 		.n_failures = count_of((uint64_t *)&p->poison->bss->n_failures_lost),
 		.n_corrected = count_of((uint64_t *)&p->poison->bss->n_corrected_lost),
 	};
+	ret->n_reports += page_source_n_lost(p->pages);
 	if (!p->probes)
 		return;
 	ret->n_reports += count_of((uint64_t *)&p->probes->bss->n_lost);

@@ -5,6 +5,7 @@
 #include "source/kernel-names.h"
 #include "source/kernel.h"
 
+struct page_source;
 struct poison_bpf;
 struct probes_bpf;
 
@@ -12,6 +13,8 @@ struct probes_bpf;
 struct kernel_programs {
 	struct poison_bpf *poison;
 	struct probes_bpf *probes; /* NULL: without */
+	struct page_source *pages; /* NULL: without */
+	bool index_is_huge; /* of hugetlb pages: it counts them */
 	struct kernel_names page_types;
 	struct kernel_names results;
 	bool tells_again; /* the tracepoint is not passed over for a page that was poisoned before */
