@@ -177,7 +177,7 @@ static void take_record(struct kernel_source *k, const void *data, size_t n_byte
 		break;
 	case POISON_NAMES:
 		if (n_bytes < sizeof(struct poison_names))
-			return 0;
+			return;
 		report.kind = REPORT_NAME;
 		report.name = name;
 		page_name_read(data, name);
