@@ -18,6 +18,10 @@
 #include "owners/ram.h"
 #include "source/kpageflags.h"
 
+/* A thousand tell that a DIMM is gone as well as all of its pages would, and do not keep us from
+ * telling it. */
+#define MAX_OPEN_RAM 1000u
+
 const char ram_why_not_repaired[] =
 	"the kernel has taken this page of memory out of use, and there are no media to repair";
 
@@ -42,6 +46,17 @@ static int begin(struct flow *f, struct range phys, const struct failure_case *c
 	return r < 0 ? r : journey_begin(f, &in);
 }
 
+/* No list shows later what did not fit. */
+static void note_room(struct flow *f, int r)
+{
+	if (r == -ENOSPC && !f->too_much_ram)
+		f->parts.degraded("plain memory",
+				  "more pages have failed than are kept as incidents; "
+				  "kernel.memory_failure alone tells of the rest",
+				  f->parts.userdata);
+	f->too_much_ram = f->too_much_ram || r == -ENOSPC;
+}
+
 void flow_failed(struct flow *f, const struct failure_case *c)
 {
 	struct range phys = { c->phys_start, PAGE_BYTES }, piece;
@@ -50,11 +65,12 @@ void flow_failed(struct flow *f, const struct failure_case *c)
 	/* Of persistent memory, badblocks tell. What is known of the page is taken up by now. */
 	if (address_map_find(nvdimm_map(f->parts.nvdimm), phys, &piece) || find(f, phys))
 		return;
-	r = begin(f, phys, c);
-	flow_note_room(f, r);
+	r = f->n_ram < MAX_OPEN_RAM ? begin(f, phys, c) : -ENOSPC;
+	note_room(f, r);
 	if (r < 0 && r != -ENOSPC)
 		log_err(r, "Cannot begin an incident for the page at 0x%" PRIx64, c->phys_start);
-	flow_pump(f);
+	if (r >= 0 && !f->in_batch)
+		flow_pump(f);
 }
 
 static uint64_t page_bytes_of(const struct incident *in)
