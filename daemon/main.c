@@ -272,7 +272,7 @@ static int open_sources(struct daemon *d)
 	r = nvdimm_new(d->event, &nvdimm_callbacks, d, &d->nvdimm);
 	if (r < 0)
 		return r;
-	r = hearing_new(d->event, d->feed, d->degraded, &d->hearing);
+	r = hearing_new(d->event, d->feed, d->degraded, d->config->skip_programs, &d->hearing);
 	if (r < 0)
 		return r;
 	r = mount_watch_new(d->event, on_mounts, d, &d->mount_watch);
