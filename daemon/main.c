@@ -277,7 +277,7 @@ static int open_sources(struct daemon *d)
 	r = hearing_new(d->event, d->feed, d->degraded, d->config->skip_programs, &d->hearing);
 	if (r < 0)
 		return r;
-	r = holders_bpf_new(&reason);
+	r = holders_bpf_new(d->config->skip_programs, &reason);
 	if (r < 0)
 		degraded_begin(d->degraded, "holders by BPF", reason);
 	r = mount_watch_new(d->event, on_mounts, d, &d->mount_watch);

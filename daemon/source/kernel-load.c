@@ -259,6 +259,7 @@ int kernel_programs_load(const struct kernel_callbacks *callbacks, void *userdat
 		*ret_reason = "Switched off by SkipBPF=";
 		return -ENOENT;
 	}
+	loaded = (struct loaded){ 0 };
 	*ret_reason = "The loader of BPF programs failed";
 	r = programs_load_in_child(run_in_child, &skip, &loaded, sizeof(loaded), ret->fds);
 	if (r < 0)

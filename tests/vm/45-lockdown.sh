@@ -57,6 +57,7 @@ one_failure 4 confidentiality
 ctl status > $HWP/status
 check "the status tells it" grep -q '^Source kernel events: labels: degraded, .*lockdown' $HWP/status
 check "and that all else is heard" grep -q '^Source kernel events: ok' $HWP/status
+check "holders are found by BPF" grep -q '^Source holders by BPF: ok' $HWP/status
 let_go early
 stop_daemon
 done_checks

@@ -82,11 +82,15 @@ without mf_dax_kill_procs '["kernel events: mf_dax_kill_procs"]' "$all" \
 without "memory_failure mf_dax_kill_procs soft_offline_page" \
 	'["kernel events: memory_failure", "kernel events: mf_dax_kill_procs", "kernel events: soft_offline_page"]' \
 	"$all" "the failure is told" "$(is_told without)" "and the signal" "$is_signalled"
-without all '["kernel events"]' '["badblocks"]' "nothing of the kernel is told" "$told + $signalled == []"
+for name in task_vma task_file; do
+	without $name '["holders by BPF"]' "$all" \
+		"the failure is told" "$(is_told)" "and the signal" "$is_signalled"
+done
+without all '["holders by BPF", "kernel events"]' '["badblocks"]' "nothing of the kernel is told" "$told + $signalled == []"
 
 mkdir -p $HWP/empty
 mount --bind $HWP/empty /sys/kernel/btf
-without "" '["kernel events"]' '["badblocks"]' "nothing of the kernel is told" "$told + $signalled == []"
+without "" '["holders by BPF", "kernel events"]' '["badblocks"]' "nothing of the kernel is told" "$told + $signalled == []"
 umount /sys/kernel/btf
 
 # --- those that have no part in a failure, each by itself
