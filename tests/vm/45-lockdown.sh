@@ -60,4 +60,5 @@ check "and that all else is heard" grep -q '^Source kernel events: ok' $HWP/stat
 check "holders are found by BPF" grep -q '^Source holders by BPF: ok' $HWP/status
 let_go early
 stop_daemon
+check "BPF that was loaded did what it is for" ! grep 'Cannot find holders by BPF' $HWP/daemon.log
 done_checks

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# guest: --timeout 600
 #
 # Without any one of its programs, and without all of them, the daemon says what
 # it does not hear, and the incident comes out right: only its details are fewer.
@@ -112,4 +113,5 @@ check "a name that there is not is a mistake in the file" \
 check "and nothing is skipped" no_event '.type == "io.hwpoisond.source.degraded"'
 let_go early
 stop_daemon
+check "BPF that was loaded did what it is for" ! grep 'Cannot find holders by BPF' $HWP/daemon.log
 done_checks
