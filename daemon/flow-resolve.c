@@ -59,7 +59,7 @@ static int run(struct worker_link *link, void *job)
 	for (size_t i = 0; i < batch->n; i++)
 		incidents[i] = batch->journeys[i]->in;
 
-	r = owners_find(incidents, batch->n);
+	r = owners_find(incidents, batch->n, NULL);
 	if (r >= 0)
 		r = holders_find(proc_fd, incidents, batch->n);
 	for (size_t i = 0; r >= 0 && i < batch->n; i++)

@@ -6,6 +6,7 @@
 
 #include "incident.h"
 #include "owners/fsmap.h"
+#include "owners/lost.h"
 #include "owners/mounts.h"
 #include "owners/paths.h"
 
@@ -15,7 +16,12 @@ struct filesystem {
 	const struct mount *mount;	/* NULL: not mounted at any path, but in use */
 	bool has_map;			/* view is good */
 	struct fsmap_view view;
-	struct wanted wanted;		/* inodes that owners name, for the directory pass */
+	struct filesystem_question *questions;
+	size_t n_questions;
+	struct lost lost;		/* what is to be searched for */
+	struct inode_facts *named;	/* inodes that owners name, some of them often */
+	size_t n_named;
+	struct wanted wanted;		/* the same, each once, for the directory pass */
 	bool names_unsure;		/* the pass could not read everything */
 };
 
@@ -33,11 +39,19 @@ int filesystem_find_unmounted(int proc_fd, dev_t dev, struct filesystem *ret);
 void filesystem_done(struct filesystem *fs);
 
 /*
- * What it keeps in phys, as owners of `in`. phys_of_fs as for owners_ask_fsmap(). 0 or negative
- * errno.
+ * What does it keep in phys? Noted until filesystem_answer(), except where it can't be asked.
+ * phys_of_fs as for owners_ask_fsmap(). 0 or negative errno.
  */
 int filesystem_ask(struct filesystem *fs, uint64_t phys_of_fs, struct range phys,
 		   struct incident *in);
+
+/* Answer all that was asked, as owners of the incidents; the rest is to be searched for. */
+int filesystem_answer(struct filesystem *fs);
+bool filesystem_must_search(const struct filesystem *fs);
+
+/* Search, beginning with inodes that processes have open, and tell the incidents. 0 or -ENOMEM. */
+int filesystem_search(struct filesystem *fs, const uint64_t *in_use, size_t n_in_use,
+		      const struct scan_how *how);
 
 /* Find the names of all inodes that filesystem_ask() met. 0 or -ENOMEM. */
 int filesystem_find_names(struct filesystem *fs, int proc_fd);
