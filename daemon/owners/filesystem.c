@@ -2,7 +2,7 @@
 /*
  * filesystem: one mounted filesystem, for as long as one question to the owners station takes.
  *
- *   mounts -> [filesystem] -> ask, links, paths
+ *   mounts -> [filesystem] -> ask, names
  *
  * In:   the device number of a disk or partition.
  * Out:  owners with names. All incidents of one question share it, so that its directories are read
@@ -21,6 +21,7 @@
 #include "owners/filesystem.h"
 #include "owners/handle.h"
 #include "owners/links.h"
+#include "owners/names.h"
 
 /* Others are not even opened: what answers for them may be a process that hangs. */
 static bool can_be_asked(const char *type)
@@ -81,8 +82,8 @@ int filesystem_find_unmounted(int proc_fd, dev_t dev, struct filesystem *ret)
 void filesystem_done(struct filesystem *fs)
 {
 	free(fs->questions);
-	free(fs->named);
 	lost_done(&fs->lost);
+	inside_done(&fs->inside);
 	closep(&fs->fd);
 	fs->fd = -1;
 	wanted_done(&fs->wanted);
@@ -160,18 +161,12 @@ struct taking {
 static int keep_named(const struct inode_facts *facts, void *userdata)
 {
 	struct filesystem *fs = ((struct taking *)userdata)->fs;
+	struct wanted_inode *wanted = wanted_add(&fs->wanted, facts->inode);
 
-	if (fs->n_named && fs->named[fs->n_named - 1].inode == facts->inode)
-		return 0;
-	if (!(fs->n_named & (fs->n_named - 1))) {
-		struct inode_facts *grown =
-			reallocarray(fs->named, fs->n_named ? 2 * fs->n_named : 1, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		fs->named = grown;
-	}
-	fs->named[fs->n_named++] = *facts;
+	if (!wanted)
+		return -ENOMEM;
+	wanted->generation = facts->generation;
+	wanted->n_names = S_ISDIR(facts->mode) ? 1 : facts->n_links;
 	return 0;
 }
 
@@ -237,47 +232,48 @@ int filesystem_search(struct filesystem *fs, const uint64_t *in_use, size_t n_in
 	return r < 0 ? r : lost_tell(&fs->lost, &fs->view, &hooks);
 }
 
-static int compare_facts(const void *a, const void *b)
+static int open_inside(struct filesystem *fs)
 {
-	uint64_t l = ((const struct inode_facts *)a)->inode;
-	uint64_t r = ((const struct inode_facts *)b)->inode;
-
-	return (l > r) - (l < r);
+	if (*fs->inside.filesystem)
+		return 0;
+	return inside_open(fs->fd, fs->view.filesystem, &fs->inside);
 }
 
-static int want_names(struct filesystem *fs)
+int filesystem_try_names(struct filesystem *fs, const struct mounts *mounts,
+			 const struct owner *former)
 {
-	if (fs->n_named)
-		qsort(fs->named, fs->n_named, sizeof(*fs->named), compare_facts);
-	for (size_t i = 0; i < fs->n_named; i++) {
-		const struct inode_facts *facts = &fs->named[i];
-		struct wanted_inode *wanted = wanted_add(&fs->wanted, facts->inode);
+	struct wanted_inode *wanted = wanted_find(&fs->wanted, former->inode);
+	int r;
 
-		if (!wanted)
-			return -ENOMEM;
-		wanted->n_names = S_ISDIR(facts->mode) ? 1 : facts->n_links;
+	if (!wanted || !former->mountpoint || !fs->mount)
+		return 0;
+	r = open_inside(fs);
+	for (char **p = former->paths; r >= 0 && p && *p; p++) {
+		_cleanup_(freep) char *fs_path = NULL;
+
+		r = mounts_fs_path(mounts, fs->mount->dev, former->mount_pid, former->mountpoint,
+				   *p, &fs_path);
+		if (r >= 0 && inside_leads_to(&fs->inside, fs_path, former->inode) > 0)
+			r = wanted_note(&fs->wanted, wanted, fs_path);
+		r = r == -ENOENT ? 0 : r;
 	}
-	return 0;
+	return r == -ENOMEM ? r : 0;
 }
 
-int filesystem_find_names(struct filesystem *fs, int proc_fd)
+int filesystem_find_names(struct filesystem *fs)
 {
 	int r;
 
-	r = want_names(fs);
-	if (r < 0 || !fs->mount || !wanted_n_missing(&fs->wanted))
-		return r;
-	r = links_find(proc_fd, fs->mount, fs->fd, &fs->wanted);
-	if (r < 0)
-		return r;
-	r = paths_scan(fs->fd, fs->view.filesystem, &fs->wanted);
+	if (!fs->mount || !wanted_n_missing(&fs->wanted))
+		return 0;
+	r = open_inside(fs);
+	if (r >= 0)
+		r = names_find(&fs->inside, fs->mount->root, &fs->wanted);
 	if (r == -ENOMEM)
 		return r;
-	if (r < 0) {
-		fs->names_unsure = true;
+	if (r < 0)
 		log_warn(r, "Cannot read all directories of %s, some names will be missing",
 			 fs->mount->mountpoint);
-	}
 	return 0;
 }
 
@@ -331,7 +327,7 @@ int filesystem_name_owner(const struct filesystem *fs, const struct mounts *moun
 		if (r < 0)
 			return r;
 	}
-	if (!wanted || strv_length(wanted->fs_paths) < wanted->n_names)
+	if (!wanted || wanted->n_paths < wanted->n_names)
 		return owners_incomplete(in, "Not every name of inode %llu was found",
 					 (unsigned long long)owner->inode);
 	if (fs->mount->covered)

@@ -6,9 +6,10 @@
 
 #include "incident.h"
 #include "owners/fsmap.h"
+#include "owners/inside.h"
 #include "owners/lost.h"
 #include "owners/mounts.h"
-#include "owners/paths.h"
+#include "owners/wanted.h"
 
 struct filesystem {
 	dev_t dev;			/* of the block device that it lies on */
@@ -19,10 +20,8 @@ struct filesystem {
 	struct filesystem_question *questions;
 	size_t n_questions;
 	struct lost lost;		/* what is to be searched for */
-	struct inode_facts *named;	/* inodes that owners name, some of them often */
-	size_t n_named;
-	struct wanted wanted;		/* the same, each once, for the directory pass */
-	bool names_unsure;		/* the pass could not read everything */
+	struct inside inside;		/* opened when names are asked for */
+	struct wanted wanted;		/* inodes that owners name, to be named in turn */
 };
 
 /*
@@ -53,8 +52,15 @@ bool filesystem_must_search(const struct filesystem *fs);
 int filesystem_search(struct filesystem *fs, const uint64_t *in_use, size_t n_in_use,
 		      const struct scan_how *how);
 
-/* Find the names of all inodes that filesystem_ask() met. 0 or -ENOMEM. */
-int filesystem_find_names(struct filesystem *fs, int proc_fd);
+/*
+ * An owner as it was found before: its names are tried again, before they are searched for. 0 or
+ * -ENOMEM.
+ */
+int filesystem_try_names(struct filesystem *fs, const struct mounts *mounts,
+			 const struct owner *former);
+
+/* Find the names of all inodes that owners name. 0 or -ENOMEM. */
+int filesystem_find_names(struct filesystem *fs);
 
 /* Give one owner on this filesystem its mountpoint and paths. 0 or -ENOMEM. */
 int filesystem_name_owner(const struct filesystem *fs, const struct mounts *mounts,

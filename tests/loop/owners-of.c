@@ -6,11 +6,12 @@
  *
  * It makes an incident by hand for each range, as if the device began at PHYS_OF_DISK in memory,
  * and lets the stations fill it in. Several ranges are asked at once, as the daemon does after a
- * burst.
+ * burst; or one after another, as it does when files or badblocks have changed.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "holders/holders.h"
@@ -20,14 +21,15 @@
 #define PHYS_OF_DISK UINT64_C(0x100000000)
 
 static const char usage[] =
-	"usage: owners-of [--mode MODE] [--holders] [--at-once] [--bad] [--hints DIR] [--stdin] "
-	"DISK\n"
-	"                 SECTOR N_SECTORS [SECTOR N_SECTORS]...   (--stdin: from there, instead)\n"
+	"usage: owners-of [OPTION]... DISK SECTOR N_SECTORS [SECTOR N_SECTORS]...\n"
+	"  --stdin: ranges from there; --at-once; --hints DIR; --bad: the ranges are poisoned;\n"
+	"  --holders; --mode MODE; --again COMMAND: run it, and ask again\n"
 	"       owners-of --ask DIR SECTOR N_SECTORS...   of DIR's filesystem, without paths\n";
 
 struct options {
 	const char *mode;
 	const char *ask_dir;
+	const char *again; /* ask, run this, and ask again: the second answer is told */
 	bool holders;
 	bool from_stdin;
 	bool bad; /* what is asked about is not to be read */
@@ -63,6 +65,8 @@ static int ask(const struct options *o, struct incident **incidents, size_t n)
 		return r;
 	}
 	r = owners_find(incidents, n, &o->how);
+	if (r >= 0 && o->again)
+		r = system(o->again) ? -ECHILD : owners_find(incidents, n, &o->how);
 	if (r >= 0 && o->holders) {
 		_cleanup_(closep) int proc_fd = open("/proc", O_RDONLY | O_CLOEXEC);
 
@@ -102,6 +106,8 @@ static int parse_options(int *argc, char ***argv, struct options *o)
 			o->mode = value;
 		else if (!strcmp(option, "--ask"))
 			o->ask_dir = value;
+		else if (!strcmp(option, "--again"))
+			o->again = value;
 		else if (!strcmp(option, "--hints"))
 			o->how.hints_directory = value;
 		else if (n_used == 2)
