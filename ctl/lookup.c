@@ -17,13 +17,6 @@
 #include "policy/config.h"
 #include "print.h"
 
-static int need_root(const char *what)
-{
-	print_error("%s needs root, or a running hwpoisond and membership of group hwpoisond.",
-		    what);
-	return EXIT_FAILED;
-}
-
 static struct json_object *range_parameters(const struct lookup_range *what)
 {
 	struct json_object *p = json_object_new_object();
@@ -116,7 +109,7 @@ static int resolve(const struct ctl *ctl, struct lookup_range *what)
 
 	if (geteuid() != 0) {
 		if (!client_reachable(ctl))
-			return need_root("resolve");
+			return client_need_root("resolve");
 		parameters = range_parameters(what);
 		r = client_ask(ctl, "Resolve", parameters, &answer);
 	} else {
@@ -209,7 +202,7 @@ int command_holders(const struct ctl *ctl)
 	} else if (client_reachable(ctl)) {
 		r = ask_holders(ctl, file, &answer);
 	} else {
-		return need_root("holders");
+		return client_need_root("holders");
 	}
 
 	if (r < 0) {
