@@ -14,6 +14,7 @@
 #include "client.h"
 #include "control/lookup.h"
 #include "holders/holders.h"
+#include "policy/config.h"
 #include "print.h"
 
 static int need_root(const char *what)
@@ -158,6 +159,14 @@ static int ask_holders(const struct ctl *ctl, const char *file, struct json_obje
 	return client_ask(ctl, "Holders", p, ret);
 }
 
+/* What does no good in the daemon does none here. */
+static uint32_t programs_to_skip(const struct ctl *ctl)
+{
+	_cleanup_(config_freep) struct config *config = NULL;
+
+	return config_read(ctl->config, false, NULL, NULL, &config) < 0 ? 0 : config->skip_programs;
+}
+
 int command_holders(const struct ctl *ctl)
 {
 	_cleanup_(json_object_putp) struct json_object *answer = NULL;
@@ -170,7 +179,8 @@ int command_holders(const struct ctl *ctl)
 		return EXIT_FAILED;
 	}
 	if (geteuid() == 0) {
-		holders_bpf_new(&reason); /* or else they are found in /proc */
+		holders_bpf_new(programs_to_skip(ctl),
+				&reason); /* or else they are found in /proc */
 		r = lookup_holders(file, ctl->offset_bytes, ctl->length_bytes, &answer);
 		holders_bpf_free();
 	} else if (client_reachable(ctl)) {

@@ -229,7 +229,7 @@ static void prepare(const struct bench *b, enum way way)
 
 	if (way == PROC)
 		holders_bpf_free();
-	else if (holders_bpf_new(&reason) < 0)
+	else if (holders_bpf_new(0, &reason) < 0)
 		die(reason, -EOPNOTSUPP);
 	if (way == BARE)
 		put_target(bpf_programs_get(), &b->targets.all[0].key);
@@ -366,7 +366,7 @@ int main(int argc, char **argv)
 		fputs("usage: holders MAPPER\n", stderr);
 		return 2;
 	}
-	if (holders_bpf_new(&reason) < 0) {
+	if (holders_bpf_new(0, &reason) < 0) {
 		printf("SKIP: %s\n", reason);
 		return 0;
 	}
