@@ -250,7 +250,7 @@ int holder_add_held(struct holder *holder, struct held_owner held);
 const struct held_owner *holder_find_held(const struct holder *holder, struct owner_id id);
 
 bool incident_is_open(const struct incident *in);	/* neither repaired nor gone */
-bool incident_is_ram(const struct incident *in);	/* in plain memory: no list has it, nothing to mend */
+bool incident_is_ram(const struct incident *in);	/* plain memory: in no list, not to mend */
 
 /* Replace a string field: frees the old one. 0 or -ENOMEM (the old one stays). value may be NULL. */
 int string_set(char **field, const char *value);
