@@ -101,12 +101,12 @@ static int ignore_messages(enum libbpf_print_level level, const char *format, va
 }
 
 /* SKIP leaves the claim itself, so this can't be a function. */
-#define LOAD(load)                                                                                 \
+#define LOAD(load, kind)                                                                           \
 	struct bpf_object *object;                                                                 \
 	void *skeleton;                                                                            \
 	int r;                                                                                     \
 	libbpf_set_print(ignore_messages);                                                         \
-	r = programs_load(&(load), &refused, &object, &skeleton);                                  \
+	r = programs_load(&(load), &(kind), &object, &skeleton);                                   \
 	if (r == -EPERM)                                                                           \
 		SKIP("BPF is for root");                                                           \
 	REQUIRE(r == 0)
@@ -117,13 +117,31 @@ TEST(what_the_kernel_refuses_is_left_out_and_told_and_the_rest_is_there)
 	struct programs_load load = { .on_missing = tell, .userdata = &told };
 	int fds[4];
 
-	LOAD(load);
+	LOAD(load, refused);
 	CHECK(load.may_not_read);
 	CHECK(told.n == 1);
 	CHECK(!strncmp(told.last, "task_vma: this kernel refuses the program: ", 43));
 	REQUIRE(programs_attach(&load, object, fds, 4) == 1);
 	CHECK(close(fds[0]) == 0);
 	CHECK(told.n == 1);
+	refused_bpf__destroy(skeleton);
+}
+
+static struct bpf_object *open_never_reading(bool may_read, void *userdata, void **ret)
+{
+	return open_refused(false, userdata, ret);
+}
+
+static const struct program_object never_reading = { open_never_reading, destroy_refused };
+
+TEST(one_that_is_refused_does_not_keep_the_others_from_reading)
+{
+	struct told told = { 0 };
+	struct programs_load load = { .on_missing = tell, .userdata = &told };
+
+	LOAD(load, never_reading);
+	CHECK(!load.may_not_read);
+	CHECK(told.n == 1 && !strncmp(told.last, "task_vma: ", 10));
 	refused_bpf__destroy(skeleton);
 }
 
@@ -136,7 +154,7 @@ TEST(what_is_skipped_is_not_tried)
 		.userdata = &told,
 	};
 
-	LOAD(load);
+	LOAD(load, refused);
 	CHECK(told.n == 1); /* of what is in the object */
 	CHECK(!strncmp(told.last, "task_vma: switched off by SkipBPF=: ", 36));
 	refused_bpf__destroy(skeleton);
@@ -152,7 +170,7 @@ TEST(one_that_may_not_read_is_loaded_and_does_not)
 		.userdata = &told,
 	};
 
-	LOAD(load);
+	LOAD(load, refused);
 	CHECK(load.may_not_read); /* the one without a place wanted to */
 	CHECK(told.n == 2);
 	refused_bpf__destroy(skeleton);
