@@ -28,7 +28,8 @@ struct need {
 /* What each is needed for is measured: HACKING.md has the list. */
 static const struct need needs[] = {
 	{ CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "owners and physical addresses stay unknown", true },
-	{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "other users' processes stay unknown", true },
+	{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "what other users' processes run and see stays unknown",
+	  true },
 	{ CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "damaged files can't be opened", true },
 	{ CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE", "other users' files can't be repaired", true },
 	{ CAP_FOWNER, "CAP_FOWNER", "other users' files can't be repaired", true },
