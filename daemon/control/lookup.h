@@ -47,6 +47,13 @@ int lookup_holders(const char *file, uint64_t offset_bytes, uint64_t length_byte
 		   struct json_object **ret);
 
 /*
+ * {"files":[...]}: which bytes of each file are bad now, and what the ledger in state_dir remembers
+ * of it. Absolute paths without symlinks; NULL ends them. A file that can't be examined says so in
+ * its own object. 0 or negative errno.
+ */
+int lookup_files(char *const *files, const char *state_dir, struct json_object **ret);
+
+/*
  * {"file","n_rules","problems":[...]}; a file that is not there has neither. 0; negative: it can't
  * be read.
  */
