@@ -116,7 +116,7 @@ enum pageflags {
 SEC("syscall")
 int read_vmemmap(void *context)
 {
-	if (&vmemmap_base)
+	if (may_read_memory && &vmemmap_base)
 		bpf_probe_read_kernel(&vmemmap_start, sizeof(vmemmap_start), &vmemmap_base);
 	return 0;
 }
@@ -254,7 +254,7 @@ static __always_inline void tell_page(__u64 address, __u64 pfn)
 SEC("fentry/memory_failure")
 int BPF_PROG(on_memory_failure_page, unsigned long pfn, int flags)
 {
-	if (vmemmap_start)
+	if (may_read_memory && vmemmap_start)
 		tell_page(vmemmap_start + pfn * bpf_core_type_size(struct page), pfn);
 	return 0;
 }
@@ -262,7 +262,7 @@ int BPF_PROG(on_memory_failure_page, unsigned long pfn, int flags)
 SEC("fentry/hwpoison_filter")
 int BPF_PROG(on_hwpoison_filter, struct page *page)
 {
-	if (!vmemmap_start)
+	if (may_read_memory && !vmemmap_start)
 		tell_page((__u64)page, 0);
 	return 0;
 }

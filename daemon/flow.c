@@ -21,6 +21,7 @@
 
 #include "flow-private.h"
 #include "log.h"
+#include "owners/ram.h"
 #include "policy/verdict.h"
 #include "reconcile.h"
 
@@ -95,11 +96,12 @@ static void journey_free(struct journey *j)
 		(f->n_journeys - i) * sizeof(struct journey *));
 	wait_cancel(j);
 	worker_free(j->worker);
+	incident_free(j->found);
 	incident_free(j->in);
 	free(j);
 }
 
-static struct journey *journey_find(const struct flow *f, uint64_t number)
+struct journey *journey_find(const struct flow *f, uint64_t number)
 {
 	for (size_t i = 0; i < f->n_journeys; i++)
 		if (f->journeys[i]->in->number == number)
@@ -124,24 +126,6 @@ void journey_end(struct journey *j, enum incident_state state)
 		badblocks_normalize(f->healed);
 	}
 	journey_free(j);
-}
-
-void journey_take_findings(struct journey *j, struct incident *from)
-{
-	struct incident *in = j->in;
-
-	incident_clear_owners(in);
-	in->owners = TAKE(from->owners);
-	in->n_owners = from->n_owners;
-	from->n_owners = 0;
-	in->owners_complete = from->owners_complete;
-	free(in->owners_reason);
-	in->owners_reason = TAKE(from->owners_reason);
-
-	incident_clear_holders(in);
-	in->holders = TAKE(from->holders);
-	in->n_holders = from->n_holders;
-	from->n_holders = 0;
 }
 
 /* ---- what is bad now ---- */
@@ -333,6 +317,7 @@ void flow_pump(struct flow *f)
 		if (r < 0)
 			log_err(r, "Cannot start to look for owners, the next change tries again");
 	}
+	search_pump(f);
 	flow_batch(f);
 	for (size_t i = 0; i < f->n_journeys; i++) {
 		struct journey *j = f->journeys[i];
@@ -342,7 +327,8 @@ void flow_pump(struct flow *f)
 		if (j->stage == STAGE_RESPOND && f->n_responding < MAX_RESPONDING)
 			start_or_rest(j, respond_start, "respond to");
 		/* With nobody to respond to it is there already. */
-		if (!j->busy && j->stage == STAGE_REPAIR && !f->repairing)
+		if (!j->busy && j->stage == STAGE_REPAIR && !j->in->owners_searching &&
+		    !f->repairing)
 			start_or_rest(j, repair_start, "repair");
 	}
 	flow_settle(f);
@@ -353,9 +339,11 @@ void flow_mounts_changed(struct flow *f)
 	for (size_t i = 0; i < f->n_journeys; i++) {
 		struct journey *j = f->journeys[i];
 		bool unowned = j->in->n_owners == 1 && j->in->owners[0].kind == OWNER_RAW;
+		/* What a mount can't tell is not asked for again. */
+		bool hopeless = incident_is_ram(j->in) && !ram_wants_names(j->in);
 		bool waiting = j->in->repair.state && !strcmp(j->in->repair.state, "waiting");
 
-		if (!j->busy && j->stage == STAGE_REST &&
+		if (!j->busy && j->stage == STAGE_REST && !hopeless &&
 		    (unowned || waiting || !j->in->owners_complete))
 			j->stage = STAGE_RESOLVE;
 	}
@@ -525,6 +513,8 @@ struct flow *flow_free(struct flow *f)
 	if (!f)
 		return NULL;
 	resolve_cancel(f);
+	search_cancel(f);
+	worker_free(f->ram_scan);
 	flow_settle(f);
 	sd_event_source_disable_unref(f->soon);
 	while (f->n_journeys)

@@ -191,8 +191,10 @@ static void on_losses_told(void *userdata)
 {
 	struct hearing *h = userdata;
 
-	if (h->flow)
+	if (h->flow) {
 		flow_rescan(h->flow);
+		flow_ram_rescan(h->flow);
+	}
 }
 
 static void on_degraded(const char *what, const char *reason, void *userdata)
@@ -202,7 +204,8 @@ static void on_degraded(const char *what, const char *reason, void *userdata)
 	degraded_begin(h->degraded, what, reason);
 }
 
-int hearing_new(sd_event *event, struct feed *feed, struct degraded *degraded, struct hearing **ret)
+int hearing_new(sd_event *event, struct feed *feed, struct degraded *degraded,
+		uint32_t skip_programs, struct hearing **ret)
 {
 	static const struct kernel_callbacks kernel_callbacks = { on_report, on_lost, on_degraded };
 	static const struct correlate_callbacks correlate_callbacks = { on_failure, on_signalled,
@@ -222,7 +225,7 @@ int hearing_new(sd_event *event, struct feed *feed, struct degraded *degraded, s
 	h->failures = failures_new(tell_failure, h);
 	if (!h->correlate || !h->corrected || !h->failures || !h->losses)
 		return -ENOMEM;
-	r = kernel_new(event, &kernel_callbacks, h, &h->kernel, &reason);
+	r = kernel_new(event, &kernel_callbacks, h, skip_programs, &h->kernel, &reason);
 	if (r < 0)
 		degraded_begin(degraded, "kernel events", reason ?: strerror(-r));
 	*ret = TAKE(h);

@@ -517,9 +517,10 @@ struct json_object *incident_to_json(const struct incident *in)
 	put_made(&f, "owners", owners_to_json(in));
 	field_put_bool(&f, "owners_complete", in->owners_complete);
 	field_put_string(&f, "owners_reason", in->owners_reason);
+	if (in->owners_searching)
+		field_put_bool(&f, "owners_searching", true);
 	put_made(&f, "holders", holders_to_json(in));
-	if (in->kernel.page_type)
-		put_made(&f, "kernel", kernel_deed_to_json(&in->kernel));
+	kernel_deed_put(&f, &in->kernel);
 	put_made(&f, "repair", repair_to_json(&in->repair));
 	return json_fields_done(&f);
 }
@@ -582,11 +583,10 @@ int incident_from_json(struct json_object *json, struct incident **ret)
 	get_owners(&f, in);
 	field_get_bool(&f, "owners_complete", &in->owners_complete);
 	field_get_string(&f, "owners_reason", &in->owners_reason);
+	field_get_bool(&f, "owners_searching", &in->owners_searching);
 	get_holders(&f, in);
 
-	part = field_get_object(&f, "kernel");
-	if (part)
-		f.r = kernel_deed_from_json(part, &in->kernel);
+	kernel_deed_get(&f, &in->kernel);
 	part = field_get_object(&f, "repair");
 	if (part)
 		f.r = repair_from_json(part, in);

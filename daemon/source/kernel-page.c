@@ -2,16 +2,11 @@
 /*
  * kernel-page: see kernel-page.h.
  *
- *   bpf/page.bpf.c -> [kernel-page] -> source/kernel
+ *   bpf/page.bpf.c -> ring -> [kernel-page] -> source/kernel
  *
  * In:   raw records, in which a place counts in pages of one size or another.
  * Out:  bytes, devices as the C library numbers them, a path.
- *
- * Where the kernel's map of pages begins is asked once, when this is loaded: it needs CAP_SYSLOG
- * then and never again.
  */
-#include "config.h"
-
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -101,88 +96,3 @@ void page_name_read(const struct poison_names *raw, char ret[static PAGE_NAME_BY
 	}
 	strcpy(ret, path + at);
 }
-
-#ifdef HAVE_BPF
-
-#include <bpf/bpf.h>
-#include <bpf/btf.h>
-#include <bpf/libbpf.h>
-
-#include "bpf/page.skel.h"
-
-struct page_source {
-	struct page_bpf *skeleton;
-};
-
-static bool has_function(const struct btf *btf, const char *name)
-{
-	return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
-}
-
-bool page_index_is_huge(const struct btf *btf)
-{
-	return has_function(btf, "hugetlb_basepage_index");
-}
-
-static int load(struct page_bpf *s, const struct btf *btf, int ring_fd)
-{
-	int r;
-
-	bpf_program__set_autoload(s->progs.on_hwpoison_filter,
-				  has_function(btf, "hwpoison_filter"));
-	bpf_program__set_autoload(s->progs.on_unpoison_return,
-				  has_function(btf, "unpoison_memory"));
-	r = bpf_map__reuse_fd(s->maps.ring, ring_fd);
-	return r < 0 ? r : page_bpf__load(s);
-}
-
-/* 0 also where it stays unknown. */
-static void ask_where_pages_begin(struct page_bpf *s)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, options);
-
-	(void)bpf_prog_test_run_opts(bpf_program__fd(s->progs.read_vmemmap), &options);
-}
-
-int page_source_new(const struct btf *btf, int ring_fd, struct page_source **ret,
-		    const char **ret_reason)
-{
-	_cleanup_(page_source_freep) struct page_source *p = calloc(1, sizeof(*p));
-	int r;
-
-	*ret_reason = "what a page of plain memory was used for can't be seen in this kernel";
-	if (!p)
-		return -ENOMEM;
-	p->skeleton = page_bpf__open();
-	if (!p->skeleton)
-		return -errno;
-	r = load(p->skeleton, btf, ring_fd);
-	if (r < 0)
-		return r;
-	ask_where_pages_begin(p->skeleton);
-	if (!p->skeleton->bss->vmemmap_start && !has_function(btf, "hwpoison_filter")) {
-		*ret_reason = "where the kernel keeps its map of pages is not known (CAP_SYSLOG)";
-		return -ENODATA;
-	}
-	r = page_bpf__attach(p->skeleton);
-	if (r < 0)
-		return r;
-	*ret = TAKE(p);
-	return 0;
-}
-
-struct page_source *page_source_free(struct page_source *p)
-{
-	if (!p)
-		return NULL;
-	page_bpf__destroy(p->skeleton);
-	free(p);
-	return NULL;
-}
-
-uint64_t page_source_n_lost(const struct page_source *p)
-{
-	return p ? __atomic_load_n((uint64_t *)&p->skeleton->bss->n_lost, __ATOMIC_RELAXED) : 0;
-}
-
-#endif

@@ -265,7 +265,7 @@ static int on_ring_readable(sd_event_source *source, int fd, uint32_t revents, v
 
 static int read_ring(struct kernel_source *k, sd_event *event, const char **ret_reason)
 {
-	int ring_fd = kernel_programs_ring_fd(&k->programs), r;
+	int ring_fd = k->programs.ring_fd, r;
 
 	*ret_reason = "The BPF ring cannot be read";
 	k->ring = ring_buffer__new(ring_fd, on_ring_record, k, NULL);
@@ -281,7 +281,7 @@ static int read_ring(struct kernel_source *k, sd_event *event, const char **ret_
 }
 
 int kernel_new(sd_event *event, const struct kernel_callbacks *callbacks, void *userdata,
-	       struct kernel_source **ret, const char **ret_reason)
+	       uint32_t skip, struct kernel_source **ret, const char **ret_reason)
 {
 	_cleanup_(kernel_freep) struct kernel_source *k = NULL;
 	int r;
@@ -295,10 +295,12 @@ int kernel_new(sd_event *event, const struct kernel_callbacks *callbacks, void *
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return -ENOMEM;
+	for (unsigned i = 0; i < PROGRAMS_MAX_FDS; i++)
+		k->programs.fds[i] = -1;
 	k->callbacks = *callbacks;
 	k->userdata = userdata;
 
-	r = kernel_programs_load(callbacks, userdata, &k->programs, ret_reason);
+	r = kernel_programs_load(callbacks, userdata, skip, &k->programs, ret_reason);
 	k->edac = access("/sys/devices/system/edac/mc/mc0", F_OK) == 0;
 	if (r < 0)
 		return r;
@@ -328,7 +330,7 @@ struct kernel_source *kernel_free(struct kernel_source *k)
 #else
 
 int kernel_new(sd_event *event, const struct kernel_callbacks *callbacks, void *userdata,
-	       struct kernel_source **ret, const char **ret_reason)
+	       uint32_t skip, struct kernel_source **ret, const char **ret_reason)
 {
 	*ret_reason = "Built without BPF";
 	return -EOPNOTSUPP;

@@ -8,9 +8,9 @@
 . "$SRCDIR/tests/vm/lib.sh"
 
 # frame_with FLAGS: the address of a page with exactly these flags (see
-# linux/kernel-page-flags.h), among those from 256 MiB on.
+# linux/kernel-page-flags.h), among those from 256 MiB to 2 GiB.
 frame_with() {
-	dd if=/proc/kpageflags bs=8 skip=65536 count=65536 status=none |
+	dd if=/proc/kpageflags bs=512K skip=1 count=7 status=none |
 		od -A d -v -t x8 -w8 | awk -v wanted="$(printf '%016x' "$1")" '
 			$2 == wanted { printf "0x%x\n", (65536 + $1 / 8) * 4096; exit }'
 }
@@ -66,7 +66,7 @@ let_go mortal
 # --- a page of a transparent huge page
 
 mark_events
-hold thp sleep --phys --map thp --map-length 4M --offset 409600 -
+hold thp sleep --phys --map thp --map-length 4194304 --offset 409600 -
 lose "$(phys thp)"
 addr=$(sed -n 's/^ready //p' "$HWP/hold.thp")
 check_json "$(resolved "$(phys thp)")" \
