@@ -9,4 +9,5 @@ N_CORRECTED=1000000
 N_FAILURES=100000
 BENCH=yes
 LINGER_SEC=15
+echo '{"benchmark":"storm","title":"More at once than can be looked at: every error is in one sum"}'
 . "$SRCDIR/tests/vm/47-storm.sh"

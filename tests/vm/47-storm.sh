@@ -64,6 +64,29 @@ failure_sums() {
 		END	{ print singly + 0, together + 0, lost, bytes + 0 }'
 }
 
+# measured NAME GENERATED SINGLY TOGETHER OTHERS LOST SECONDS: a row and claims for
+# tests/bench/run, where that is asked for.
+measured() {
+	[ -n "${BENCH-}" ] || return 0
+	awk -v name="$1" -v n="$2" -v singly="$3" -v together="$4" -v others="$5" -v lost="$6" \
+		-v sec="$7" -v peak="$peak" -v answer="$slowest_msec" '
+		function claim(text, value, bound, limit, met) {
+			printf "{\"benchmark\":\"storm\",\"claim\":\"%s: %s\",\"value\":%s,\"%s\":%s,\"met\":%s}\n",
+				name, text, value, bound, limit, met ? "true" : "false"
+		}
+		BEGIN {
+			rate = int((n - lost) / sec)
+			printf "{\"benchmark\":\"storm\",\"row\":\"%s\",\"generated\":%d,\"singly\":%d,", name, n, singly
+			printf "\"together\":%d,\"others\":%d,\"lost\":%d,\"seconds\":%s,", together, others, lost, sec
+			printf "\"taken_per_second\":%d,\"peak_kb\":%d,\"slowest_answer_msec\":%d}\n", rate, peak, answer
+			claim("in no sum", n - singly - together - others - lost, "at_most", 0,
+				n == singly + together + others + lost)
+			claim("taken in a second", rate, "at_least", 10000, rate >= 10000)
+			claim("peak, kB", peak, "at_most", 24576, peak <= 24576)
+			claim("slowest answer, ms", answer, "at_most", 1000, answer <= 1000)
+		}'
+}
+
 # corrected_storm NAME N_PAGES
 corrected_storm() {
 	local singly by_page others lost
@@ -87,9 +110,7 @@ corrected_storm() {
 	[ "$lost" -eq 0 ] || check "$1: what was lost is degraded, with its number" test "$lost" -eq \
 		"$(events '.type == "io.hwpoisond.source.degraded" and .data.lost' | tail -n 1 |
 			jq .data.lost.corrected_errors)"
-	results+="${results:+,}\"corrected_$2_pages\":{\"generated\":$N_CORRECTED,\"singly\":$singly"
-	results+=",\"by_page\":$by_page,\"others\":$others,\"lost\":$lost,\"seconds\":$storm_sec"
-	results+=",\"peak_kb\":$peak,\"slowest_answer_msec\":$slowest_msec}"
+	measured "$1" "$N_CORRECTED" "$singly" "$by_page" "$others" "$lost" "$storm_sec"
 	mark_events
 }
 
@@ -117,14 +138,11 @@ failure_storm() {
 	check "failures: the first are told singly" test "$singly" -ge 1
 	check "failures: it stays small" test "$peak" -lt $MAX_RSS_KB
 	check "failures: it answers meanwhile" test "$slowest_msec" -lt $MAX_ANSWER_MSEC
-	results+=",\"failures\":{\"generated\":$n_lost,\"singly\":$singly,\"together\":$together"
-	results+=",\"lost\":$lost,\"seconds\":$sec,\"peak_kb\":$peak,\"slowest_answer_msec\":$slowest_msec}"
+	measured "lost pages" "$n_lost" "$singly" "$together" 0 "$lost" "$sec"
 }
 
-results=
 insmod "$VM_CACHE/edacbed.ko" || die "edacbed loads"
 corrected_storm "errors in one page" 1
 corrected_storm "errors in a thousand pages" 1000
 failure_storm
-[ -z "${BENCH-}" ] || echo "{\"benchmark\":\"storm\",$results}"
 done_checks
