@@ -81,11 +81,6 @@ static void ask_proc(int fd, const void *mapped, struct identity *as_mapping,
 
 /* ---- one process ---- */
 
-static bool fatal(int r)
-{
-	return r == -ENOMEM || r == -ESRCH;
-}
-
 static unsigned n_threads(int pid_fd)
 {
 	struct stat st;
@@ -127,19 +122,13 @@ static int scan_threads(struct proc_process *p, int pid_fd, bool memory_seen)
 	return 0;
 }
 
-static int scan_process(struct proc_process *p, int pid_fd)
+static int scan_memory(struct proc_process *p, int pid_fd)
 {
-	bool memory_seen;
-	int r;
+	int r = proc_maps_scan(p, pid_fd);
 
-	r = proc_maps_scan(p, pid_fd);
-	if (r == -ENOMEM)
-		return r;
-	memory_seen = r > 0;
-	r = proc_fd_scan(p, pid_fd);
-	if (fatal(r))
-		return r;
-	return n_threads(pid_fd) > 1 ? scan_threads(p, pid_fd, memory_seen) : 0;
+	if (r == -ENOMEM || n_threads(pid_fd) == 1)
+		return r == -ENOMEM ? r : 0;
+	return scan_threads(p, pid_fd, r > 0);
 }
 
 /*
@@ -152,42 +141,40 @@ static int send_hits(int proc_fd, int pid_fd, struct proc_process *p, struct hit
 	uint64_t ticks;
 	int r = 0;
 
-	if (!found || process_start_ticks(proc_fd, p->pid, &ticks) < 0 ||
-	    faccessat(pid_fd, "stat", F_OK, 0) < 0)
+	if (!found)
 		return 0;
+	if (process_start_ticks(proc_fd, p->pid, &ticks) < 0 ||
+	    faccessat(pid_fd, "stat", F_OK, 0) < 0)
+		found->n = 0;
 	for (size_t i = 0; r >= 0 && i < found->n; i++) {
 		found->all[i].start_ticks = ticks;
 		r = hit_put(to, &found->all[i]);
 	}
-	return r;
-}
-
-static int announce(pid_t pid, struct hit_pipe *to)
-{
-	struct hit at = { .target = PROC_SCAN_AT, .pid = pid };
-	int r = hit_put(to, &at);
-
+	hits_clear(&p->hits);
 	return r < 0 ? r : hit_flush(to);
 }
 
+/* At a process's mappings we may get stuck: by then, what it has open must be told. */
 static int visit_process(int proc_fd, struct proc_process *p, struct hit_pipe *to)
 {
 	_cleanup_(closep) int pid_fd = -1;
 	char name[16];
 	int r;
 
-	r = announce(p->pid, to);
+	r = helper_alive(to, p->pid);
 	if (r < 0)
 		return r;
 	snprintf(name, sizeof(name), "%d", (int)p->pid);
 	pid_fd = openat(proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (pid_fd < 0)
 		return 0;
-	hits_clear(&p->hits);
-	r = scan_process(p, pid_fd);
-	if (r == -ENOMEM)
-		return r;
-	return r < 0 ? 0 : send_hits(proc_fd, pid_fd, p, to);
+	r = proc_fd_scan(p, pid_fd);
+	if (r == -ENOMEM || r == -ESRCH)
+		return r == -ENOMEM ? r : 0;
+	r = send_hits(proc_fd, pid_fd, p, to);
+	if (r >= 0)
+		r = scan_memory(p, pid_fd);
+	return r < 0 ? r : send_hits(proc_fd, pid_fd, p, to);
 }
 
 /* ---- all processes ---- */
@@ -227,7 +214,7 @@ int proc_scan(const struct proc_scan_job *job, struct hit_pipe *to)
 
 	if (!buffer)
 		return -ENOMEM;
-	r = identities_of(job->targets, ask_proc, NULL, &ids);
+	r = identities_of(job->targets, job->opens_files ? ask_proc : NULL, NULL, &ids);
 	if (r >= 0)
 		r = job->pid ? visit_process(job->proc_fd, &p, to) : visit_all(job, &p, to);
 	hits_done(&p.hits);
