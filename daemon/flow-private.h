@@ -28,6 +28,7 @@ struct journey {
 	bool busy; /* some worker has it */
 	bool resumed; /* it comes from an earlier run: who was answered then is not answered again
 		       */
+	struct incident *found; /* by a search, while some worker had it */
 	struct worker *worker; /* respond, repair, or preview; resolving is done in batches */
 	int64_t intent; /* "respond", while that runs */
 	struct waits *waits; /* for holders to end; see flow-wait.c */
@@ -41,6 +42,7 @@ struct flow {
 	struct journey **journeys; /* by number */
 	size_t n_journeys;
 	struct resolve_batch *resolving; /* one at a time */
+	struct search_batch *searching; /* one at a time */
 	struct journey *repairing; /* one at a time */
 	unsigned n_responding;
 	uint64_t last_number;
@@ -70,7 +72,13 @@ void flow_pump(struct flow *f);
 /* The journey is over: its incident is `state` now, on record and told. Frees the journey. */
 void journey_end(struct journey *j, enum incident_state state);
 
-/* Replace what one station found out by what a worker sent back. */
+struct journey *journey_find(const struct flow *f, uint64_t number); /* NULL: it has ended */
+
+/* Owners and holders are known, or more of them: judge, put on record, tell, go on to respond. */
+void journey_resolved(struct journey *j, const char *reason);
+
+/* Replace what one station found out by what a worker sent back. Who was answered already keeps
+ * that outcome. */
 void journey_take_findings(struct journey *j, struct incident *from);
 
 /* May a repair that an administrator orders pause the holders? */
@@ -81,6 +89,10 @@ bool flow_note_signalled(struct journey *j);
 
 int resolve_start(struct flow *f); /* 0, also when there is nothing to resolve */
 void resolve_cancel(struct flow *f);
+
+/* Search on where that may find more owners, take what was found, and end what nobody needs. */
+void search_pump(struct flow *f);
+void search_cancel(struct flow *f);
 int respond_start(struct journey *j);
 int repair_start(struct journey *j);
 int preview_start(struct journey *j);

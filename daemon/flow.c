@@ -109,11 +109,12 @@ static void journey_free(struct journey *j)
 		(f->n_journeys - i) * sizeof(struct journey *));
 	wait_cancel(j);
 	worker_free(j->worker);
+	incident_free(j->found);
 	incident_free(j->in);
 	free(j);
 }
 
-static struct journey *journey_find(const struct flow *f, uint64_t number)
+struct journey *journey_find(const struct flow *f, uint64_t number)
 {
 	for (size_t i = 0; i < f->n_journeys; i++)
 		if (f->journeys[i]->in->number == number)
@@ -136,24 +137,6 @@ void journey_end(struct journey *j, enum incident_state state)
 		badblocks_normalize(f->healed);
 	}
 	journey_free(j);
-}
-
-void journey_take_findings(struct journey *j, struct incident *from)
-{
-	struct incident *in = j->in;
-
-	incident_clear_owners(in);
-	in->owners = TAKE(from->owners);
-	in->n_owners = from->n_owners;
-	from->n_owners = 0;
-	in->owners_complete = from->owners_complete;
-	free(in->owners_reason);
-	in->owners_reason = TAKE(from->owners_reason);
-
-	incident_clear_holders(in);
-	in->holders = TAKE(from->holders);
-	in->n_holders = from->n_holders;
-	from->n_holders = 0;
 }
 
 /* ---- what is bad now ---- */
@@ -331,6 +314,7 @@ void flow_pump(struct flow *f)
 		if (r < 0)
 			log_err(r, "Cannot start to look for owners, the next change tries again");
 	}
+	search_pump(f);
 	for (size_t i = 0; i < f->n_journeys; i++) {
 		struct journey *j = f->journeys[i];
 
@@ -339,7 +323,8 @@ void flow_pump(struct flow *f)
 		if (j->stage == STAGE_RESPOND && f->n_responding < MAX_RESPONDING)
 			start_or_rest(j, respond_start, "respond to");
 		/* With nobody to respond to it is there already. */
-		if (!j->busy && j->stage == STAGE_REPAIR && !f->repairing)
+		if (!j->busy && j->stage == STAGE_REPAIR && !j->in->owners_searching &&
+		    !f->repairing)
 			start_or_rest(j, repair_start, "repair");
 	}
 }
@@ -563,6 +548,7 @@ struct flow *flow_free(struct flow *f)
 	if (!f)
 		return NULL;
 	resolve_cancel(f);
+	search_cancel(f);
 	while (f->n_journeys)
 		journey_free(f->journeys[f->n_journeys - 1]);
 	if (f->parts.ledger)

@@ -156,7 +156,8 @@ static void on_degraded(const char *what, const char *reason, void *userdata)
 	degraded_begin(h->degraded, what, reason);
 }
 
-int hearing_new(sd_event *event, struct feed *feed, struct degraded *degraded, struct hearing **ret)
+int hearing_new(sd_event *event, struct feed *feed, struct degraded *degraded,
+		uint32_t skip_programs, struct hearing **ret)
 {
 	static const struct kernel_callbacks kernel_callbacks = { on_report, on_lost, on_degraded };
 	static const struct correlate_callbacks correlate_callbacks = { on_failure, on_signalled,
@@ -174,7 +175,7 @@ int hearing_new(sd_event *event, struct feed *feed, struct degraded *degraded, s
 	h->corrected = corrected_new(tell_corrected, h);
 	if (!h->correlate || !h->corrected)
 		return -ENOMEM;
-	r = kernel_new(event, &kernel_callbacks, h, &h->kernel, &reason);
+	r = kernel_new(event, &kernel_callbacks, h, skip_programs, &h->kernel, &reason);
 	if (r < 0)
 		degraded_begin(degraded, "kernel events", reason ?: strerror(-r));
 	*ret = TAKE(h);

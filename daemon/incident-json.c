@@ -515,6 +515,8 @@ struct json_object *incident_to_json(const struct incident *in)
 	put_made(&f, "owners", owners_to_json(in));
 	field_put_bool(&f, "owners_complete", in->owners_complete);
 	field_put_string(&f, "owners_reason", in->owners_reason);
+	if (in->owners_searching)
+		field_put_bool(&f, "owners_searching", true);
 	put_made(&f, "holders", holders_to_json(in));
 	put_made(&f, "repair", repair_to_json(&in->repair));
 	return json_fields_done(&f);
@@ -578,6 +580,7 @@ int incident_from_json(struct json_object *json, struct incident **ret)
 	get_owners(&f, in);
 	field_get_bool(&f, "owners_complete", &in->owners_complete);
 	field_get_string(&f, "owners_reason", &in->owners_reason);
+	field_get_bool(&f, "owners_searching", &in->owners_searching);
 	get_holders(&f, in);
 
 	part = field_get_object(&f, "repair");

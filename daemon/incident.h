@@ -190,6 +190,7 @@ struct incident {
 	size_t n_owners;
 	bool owners_complete;
 	char *owners_reason;	/* why not complete, a sentence; NULL otherwise */
+	bool owners_searching;	/* not complete, but a search through all inodes may make it so */
 	struct holder *holders;
 	size_t n_holders;
 	struct repair repair;

@@ -200,7 +200,7 @@ static int read_ring(struct kernel_source *k, sd_event *event, const char **ret_
 	int r;
 
 	*ret_reason = "The BPF ring cannot be read";
-	k->ring = ring_buffer__new(kernel_programs_ring_fd(&k->programs), on_record, k, NULL);
+	k->ring = ring_buffer__new(k->programs.ring_fd, on_record, k, NULL);
 	if (!k->ring)
 		return -errno;
 	r = sd_event_add_io(event, &k->source, ring_buffer__epoll_fd(k->ring), EPOLLIN,
@@ -212,7 +212,7 @@ static int read_ring(struct kernel_source *k, sd_event *event, const char **ret_
 }
 
 int kernel_new(sd_event *event, const struct kernel_callbacks *callbacks, void *userdata,
-	       struct kernel_source **ret, const char **ret_reason)
+	       uint32_t skip, struct kernel_source **ret, const char **ret_reason)
 {
 	_cleanup_(kernel_freep) struct kernel_source *k = NULL;
 	int r;
@@ -226,10 +226,12 @@ int kernel_new(sd_event *event, const struct kernel_callbacks *callbacks, void *
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return -ENOMEM;
+	for (unsigned i = 0; i < PROGRAMS_MAX_FDS; i++)
+		k->programs.fds[i] = -1;
 	k->callbacks = *callbacks;
 	k->userdata = userdata;
 
-	r = kernel_programs_load(callbacks, userdata, &k->programs, ret_reason);
+	r = kernel_programs_load(callbacks, userdata, skip, &k->programs, ret_reason);
 	k->edac = access("/sys/devices/system/edac/mc/mc0", F_OK) == 0;
 	if (r < 0)
 		return r;
@@ -256,7 +258,7 @@ struct kernel_source *kernel_free(struct kernel_source *k)
 #else
 
 int kernel_new(sd_event *event, const struct kernel_callbacks *callbacks, void *userdata,
-	       struct kernel_source **ret, const char **ret_reason)
+	       uint32_t skip, struct kernel_source **ret, const char **ret_reason)
 {
 	*ret_reason = "Built without BPF";
 	return -EOPNOTSUPP;

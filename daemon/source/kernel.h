@@ -2,8 +2,8 @@
 /*
  * kernel: what the hardware and the kernel's own error handling report, by BPF.
  *
- * Optional in every part. A tracepoint that this kernel lacks is told as degraded, and the rest is
- * heard; without any of them kernel_new() fails with a reason.
+ * Optional in every part. What this kernel lacks or refuses is told as degraded, and the rest is
+ * heard; without anything kernel_new() fails with a reason.
  */
 #pragma once
 
@@ -61,10 +61,11 @@ struct kernel_callbacks {
 };
 
 /*
- * 0, or negative errno with *ret_reason a static sentence: -EOPNOTSUPP built without BPF, -ENOENT
- * no BTF or no tracepoint at all, -EPERM not allowed to.
+ * `skip`: programs to leave out, as bits of programs.h. 0, or negative errno with *ret_reason a
+ * static sentence: -EOPNOTSUPP built without BPF, -ENOENT no BTF or nothing to listen to, -EPERM not
+ * allowed to.
  */
 int kernel_new(sd_event *event, const struct kernel_callbacks *callbacks, void *userdata,
-	       struct kernel_source **ret, const char **ret_reason);
+	       uint32_t skip, struct kernel_source **ret, const char **ret_reason);
 struct kernel_source *kernel_free(struct kernel_source *k);
 DEFINE_CLEANUP(struct kernel_source *, kernel_free);

@@ -213,7 +213,7 @@ static void prepare(const struct bench *b, enum way way)
 
 	if (way == PROC)
 		holders_bpf_free();
-	else if (holders_bpf_new(&reason) < 0)
+	else if (holders_bpf_new(0, &reason) < 0)
 		die(reason, -EOPNOTSUPP);
 	if (way == BARE_MAPPED)
 		put_target(bpf_programs_get(), &b->targets.all[0].key);
@@ -346,7 +346,7 @@ int main(void)
 	struct bench b;
 	pid_t mapper;
 
-	if (holders_bpf_new(&reason) < 0) {
+	if (holders_bpf_new(0, &reason) < 0) {
 		printf("SKIP: %s\n", reason);
 		return 77;
 	}

@@ -123,7 +123,7 @@ static int answer(const struct arguments *a, char **ret)
 static int by_bpf(const struct arguments *a, char **ret)
 {
 	const char *reason;
-	int r = holders_bpf_new(&reason);
+	int r = holders_bpf_new(0, &reason);
 
 	if (r < 0) {
 		fprintf(stderr, "holders-of: %s\n", reason);
