@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* flow-private: what the files of flow share (flow.c, flow-resolve.c, flow-respond.c,
- * flow-repair.c). */
+/* flow-private: what the files of flow share (flow.c, flow-heard.c, flow-ram.c, flow-resolve.c,
+ * flow-respond.c, flow-repair.c). */
 #pragma once
 
 #include "flow.h"
@@ -84,8 +84,24 @@ void journey_take_findings(struct journey *j, struct incident *from);
 /* May a repair that an administrator orders pause the holders? */
 bool order_may_pause(struct flow *f, const struct incident *in);
 
-/* Note with the holders whom the kernel itself has signalled. True: something is new. */
-bool flow_note_signalled(struct journey *j);
+/*
+ * Note with the incident what the kernel has done about its range, and with the holders whom it has
+ * signalled. True: something is new.
+ */
+bool flow_note_kernel(struct journey *j);
+
+/* NULL: out of memory, and the incident stays the caller's. */
+struct journey *journey_new(struct flow *f, struct incident *in, enum stage stage);
+
+/* Found: on record, told, and on its way. Takes *in if 0; -ENOSPC: too many are open. */
+int journey_begin(struct flow *f, struct incident **in);
+
+/* r of a beginning: told when there is no room for more, and again when there is. */
+void flow_note_room(struct flow *f, int r);
+
+/* flow-ram.c: end those of plain memory in this range that the kernel no longer calls poisoned. */
+void ram_end_gone(struct flow *f, struct range phys);
+extern const char ram_why_not_repaired[];
 
 int resolve_start(struct flow *f); /* 0, also when there is nothing to resolve */
 void resolve_cancel(struct flow *f);

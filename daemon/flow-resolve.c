@@ -115,7 +115,7 @@ void journey_resolved(struct journey *j, const char *reason)
 	r = policy_decide(&view.policy, j->in);
 	if (r < 0)
 		log_err(r, "Cannot decide what to do, only reporting");
-	flow_note_signalled(j);
+	flow_note_kernel(j);
 	j->in->state = INCIDENT_RESOLVED;
 	j->stage = STAGE_RESPOND;
 	flow_save(f, j->in);

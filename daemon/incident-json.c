@@ -157,6 +157,7 @@ struct json_object *owner_to_json(const struct owner *owner)
 	field_put_uint(&f, "length_bytes", owner->length_bytes);
 	field_put_bool(&f, "shared", owner->shared);
 	field_put_bool(&f, "unwritten", owner->unwritten);
+	owner_put_page(&f, owner);
 	field_put_string(&f, "method", owner->method);
 	return json_fields_done(&f);
 }
@@ -180,6 +181,7 @@ static int owner_from_json(struct json_object *json, struct owner *owner)
 	field_get_uint(&f, "length_bytes", &owner->length_bytes);
 	field_get_bool(&f, "shared", &owner->shared);
 	field_get_bool(&f, "unwritten", &owner->unwritten);
+	owner_get_page(&f, owner);
 	field_get_string(&f, "method", &owner->method);
 	return f.r;
 }
@@ -518,6 +520,8 @@ struct json_object *incident_to_json(const struct incident *in)
 	if (in->owners_searching)
 		field_put_bool(&f, "owners_searching", true);
 	put_made(&f, "holders", holders_to_json(in));
+	if (in->kernel.page_type)
+		put_made(&f, "kernel", kernel_deed_to_json(&in->kernel));
 	put_made(&f, "repair", repair_to_json(&in->repair));
 	return json_fields_done(&f);
 }
@@ -583,6 +587,9 @@ int incident_from_json(struct json_object *json, struct incident **ret)
 	field_get_bool(&f, "owners_searching", &in->owners_searching);
 	get_holders(&f, in);
 
+	part = field_get_object(&f, "kernel");
+	if (part)
+		f.r = kernel_deed_from_json(part, &in->kernel);
 	part = field_get_object(&f, "repair");
 	if (part)
 		f.r = repair_from_json(part, in);

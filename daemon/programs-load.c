@@ -92,8 +92,8 @@ static uint32_t places_of(struct bpf_object *object)
 	{
 		int i = program_number(program);
 
-		assert(i >= 0);
-		places |= UINT32_C(1) << i;
+		if (i >= 0)
+			places |= UINT32_C(1) << i;
 	}
 	return places;
 }
@@ -115,6 +115,14 @@ static void try_end(struct try *t)
 	*t = (struct try){ .kind = t->kind };
 }
 
+/* What has no place listens to nothing: it is called. */
+static bool is_wanted(const struct bpf_program *program, uint32_t wanted)
+{
+	int i = program_number(program);
+
+	return i < 0 || wanted >> i & 1;
+}
+
 /* The places of `wanted` alone. */
 static int try_load(struct try *t, struct programs_load *load, uint32_t wanted)
 {
@@ -126,7 +134,7 @@ static int try_load(struct try *t, struct programs_load *load, uint32_t wanted)
 		return -errno;
 	t->places = places_of(t->object);
 	bpf_object__for_each_program(program, t->object)
-		bpf_program__set_autoload(program, wanted >> program_number(program) & 1);
+		bpf_program__set_autoload(program, is_wanted(program, wanted));
 	return bpf_object__load(t->object);
 }
 
@@ -198,7 +206,7 @@ unsigned programs_attach(const struct programs_load *load, struct bpf_object *ob
 	{
 		int fd;
 
-		if (!bpf_program__autoload(program))
+		if (program_number(program) < 0 || !bpf_program__autoload(program))
 			continue;
 		assert(n < n_fds);
 		fd = attach(program);

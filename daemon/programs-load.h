@@ -3,7 +3,7 @@
  * programs-load: bring an object of BPF programs into the kernel, without those that it refuses.
  *
  * What a section listens to is the end of its name, "tp_btf/mce_record", and has to be listed in
- * programs.c.
+ * programs.c: one that is not, such as "syscall", is loaded but not attached.
  */
 #pragma once
 

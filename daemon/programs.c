@@ -26,6 +26,10 @@ static const struct place places[] = {
 	{ "mf_dax_kill_procs", PLACE_FUNCTION,
 	  "for which files of a lost page the kernel looked for processes stays unknown" },
 	{ "soft_offline_page", PLACE_FUNCTION, "pages that are taken out of use are not told" },
+	{ "hwpoison_filter", PLACE_FUNCTION,
+	  "whose page of plain memory was lost is known only where the map of pages can be found" },
+	{ "unpoison_memory", PLACE_FUNCTION,
+	  "pages that a test gives back stay open until a restart" },
 	{ "task_vma", PLACE_ITERATOR, "holders are looked for in /proc, which takes longer" },
 	{ "task_file", PLACE_ITERATOR, "holders are looked for in /proc, which takes longer" },
 };

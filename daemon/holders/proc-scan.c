@@ -3,7 +3,7 @@
  * proc-scan: who touches these targets, by reading /proc.
  *
  *   identity, /proc/PID -> [proc-scan] -> helper -> find
- *       └ proc-maps, proc-fd
+ *       └ proc-maps, proc-fd, pagemap
  *
  * In:   targets.
  * Out:  hits, process by process, each announced before it is looked at.
@@ -23,6 +23,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "holders/pagemap.h"
 #include "holders/proc-fd.h"
 #include "holders/proc-maps.h"
 #include "holders/proc-scan.h"
@@ -122,20 +123,23 @@ static int scan_threads(struct proc_process *p, int pid_fd, bool memory_seen)
 	return 0;
 }
 
+/* 0 or -ENOMEM: one that may not be seen, or is gone, has nothing. */
 static int scan_memory(struct proc_process *p, int pid_fd)
 {
-	int r = proc_maps_scan(p, pid_fd);
+	int r = p->targets->has_pages ? pagemap_scan(p, pid_fd) : 0;
 
-	if (r == -ENOMEM || n_threads(pid_fd) == 1)
-		return r == -ENOMEM ? r : 0;
-	return scan_threads(p, pid_fd, r > 0);
+	if (r != -ENOMEM && !p->only_pages)
+		r = proc_maps_scan(p, pid_fd);
+	if (r == -ENOMEM)
+		return r;
+	return p->only_pages || n_threads(pid_fd) == 1 ? 0 : scan_threads(p, pid_fd, r > 0);
 }
 
 /*
  * The directory in /proc is this process's alone: empty once it is gone, whoever has the pid then.
  * So while it is not empty, the number is still this process's.
  */
-static int send_hits(int proc_fd, int pid_fd, struct proc_process *p, struct hit_pipe *to)
+static int send_hits(int proc_fd, int pid_fd, struct proc_process *p)
 {
 	struct process_hits *found = p->hits.n ? &p->hits.all[0] : NULL;
 	uint64_t ticks;
@@ -148,38 +152,38 @@ static int send_hits(int proc_fd, int pid_fd, struct proc_process *p, struct hit
 		found->n = 0;
 	for (size_t i = 0; r >= 0 && i < found->n; i++) {
 		found->all[i].start_ticks = ticks;
-		r = hit_put(to, &found->all[i]);
+		r = hit_put(p->to, &found->all[i]);
 	}
 	hits_clear(&p->hits);
-	return r < 0 ? r : hit_flush(to);
+	return r < 0 ? r : hit_flush(p->to);
 }
 
 /* At a process's mappings we may get stuck: by then, what it has open must be told. */
-static int visit_process(int proc_fd, struct proc_process *p, struct hit_pipe *to)
+static int visit_process(int proc_fd, struct proc_process *p)
 {
 	_cleanup_(closep) int pid_fd = -1;
 	char name[16];
 	int r;
 
-	r = helper_alive(to, p->pid);
+	r = helper_alive(p->to, p->pid);
 	if (r < 0)
 		return r;
 	snprintf(name, sizeof(name), "%d", (int)p->pid);
 	pid_fd = openat(proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (pid_fd < 0)
 		return 0;
-	r = proc_fd_scan(p, pid_fd);
+	r = p->only_pages ? 0 : proc_fd_scan(p, pid_fd);
 	if (r == -ENOMEM || r == -ESRCH)
 		return r == -ENOMEM ? r : 0;
-	r = send_hits(proc_fd, pid_fd, p, to);
+	r = send_hits(proc_fd, pid_fd, p);
 	if (r >= 0)
 		r = scan_memory(p, pid_fd);
-	return r < 0 ? r : send_hits(proc_fd, pid_fd, p, to);
+	return r < 0 ? r : send_hits(proc_fd, pid_fd, p);
 }
 
 /* ---- all processes ---- */
 
-static int visit_all(const struct proc_scan_job *job, struct proc_process *p, struct hit_pipe *to)
+static int visit_all(const struct proc_scan_job *job, struct proc_process *p)
 {
 	_cleanup_(closedirp) DIR *dir = NULL;
 	int r;
@@ -191,7 +195,7 @@ static int visit_all(const struct proc_scan_job *job, struct proc_process *p, st
 		p->pid = atoi(e->d_name); /* 0: not a process */
 		if (p->pid <= job->after)
 			continue;
-		r = visit_process(job->proc_fd, p, to);
+		r = visit_process(job->proc_fd, p);
 		if (r < 0)
 			return r;
 	}
@@ -205,7 +209,9 @@ int proc_scan(const struct proc_scan_job *job, struct hit_pipe *to)
 	struct proc_process p = {
 		.targets = job->targets,
 		.ids = &ids,
+		.only_pages = job->only_pages,
 		.pid = job->pid,
+		.to = to,
 		.buffer = buffer,
 		.buffer_bytes = BUFFER_BYTES,
 		.hits = { .n_targets = job->targets->n },
@@ -216,7 +222,7 @@ int proc_scan(const struct proc_scan_job *job, struct hit_pipe *to)
 		return -ENOMEM;
 	r = identities_of(job->targets, job->opens_files ? ask_proc : NULL, NULL, &ids);
 	if (r >= 0)
-		r = job->pid ? visit_process(job->proc_fd, &p, to) : visit_all(job, &p, to);
+		r = job->pid ? visit_process(job->proc_fd, &p) : visit_all(job, &p);
 	hits_done(&p.hits);
 	return r;
 }

@@ -10,6 +10,7 @@
 struct proc_scan_job {
 	int proc_fd;
 	const struct targets *targets;
+	bool only_pages;	/* files are looked for by somebody else */
 	pid_t pid;		/* 0: all processes */
 	pid_t after;		/* ... behind this one, in the order of /proc */
 	bool opens_files;	/* to see as what they show up there */
@@ -22,7 +23,9 @@ int proc_scan(const struct proc_scan_job *job, struct hit_pipe *to);
 struct proc_process {
 	const struct targets *targets;
 	const struct identities *ids;
+	bool only_pages;
 	pid_t pid;
+	struct hit_pipe *to;	/* whom to tell that we are alive */
 	char *buffer;
 	size_t buffer_bytes;
 	struct hits hits;	/* of it alone */

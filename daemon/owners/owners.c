@@ -21,6 +21,7 @@
 #include "owners/filesystem.h"
 #include "owners/in_use.h"
 #include "owners/owners.h"
+#include "owners/ram.h"
 #include "owners/unmounted.h"
 
 struct search {
@@ -253,6 +254,9 @@ static int ask_incident(struct search *s, struct incident *in)
 {
 	const char *mode = in->device.mode ? in->device.mode : "";
 
+	/* Its owner was seen when the kernel gave the page up, and cannot be found again. */
+	if (incident_is_ram(in))
+		return 0;
 	if (keep_former(s, in) < 0)
 		return -ENOMEM;
 	incident_clear_owners(in);
@@ -262,8 +266,6 @@ static int ask_incident(struct search *s, struct incident *in)
 
 	if (!strcmp(mode, "devdax"))
 		return devdax_ask(in);
-	if (!strcmp(mode, "ram"))
-		return add_other(in, OWNER_UNKNOWN, "Ordinary memory: only the kernel knows whose");
 	if (!strcmp(mode, "sector"))
 		return add_other(in, OWNER_UNKNOWN,
 				 "A sector namespace moves its blocks about, and keeps the map");
@@ -300,7 +302,7 @@ static int name_owners(struct search *s, struct incident *in)
 		struct filesystem *fs = known_filesystem(s, in->owners[i].dev);
 		int r;
 
-		if (!in->owners[i].dev || !fs)
+		if (!in->owners[i].dev || !fs || incident_is_ram(in))
 			continue;
 		r = filesystem_name_owner(fs, s->mounts, in, &in->owners[i]);
 		if (r < 0)
@@ -396,5 +398,5 @@ int owners_find(struct incident **incidents, size_t n_incidents, const struct sc
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return ram_name_owners(s.proc_fd, incidents, n_incidents);
 }

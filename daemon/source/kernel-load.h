@@ -12,7 +12,8 @@
 struct kernel_programs {
 	int ring_fd;
 	int fds[PROGRAMS_MAX_FDS]; /* they listen until these are closed; -1: none */
-	void *poison_counters, *probes_counters; /* mapped; NULL: without */
+	void *poison_counters, *probes_counters, *page_counters; /* mapped; NULL: without */
+	bool index_is_huge; /* of hugetlb pages: it counts them */
 	struct kernel_names page_types, results;
 };
 

@@ -2,7 +2,7 @@
 /*
  * kernel: see kernel.h.
  *
- *   bpf/poison.bpf.c, bpf/probes.bpf.c -> ring -> [kernel] -> correlate
+ *   bpf/poison.bpf.c, bpf/probes.bpf.c, bpf/page.bpf.c -> ring -> [kernel] -> correlate
  *
  * In:   records of the ring.
  * Out:  reports: physical addresses, processes by pid and start, the kernel's own names for what a
@@ -29,6 +29,7 @@
 
 #include "bpf/poison.h"
 #include "source/kernel-load.h"
+#include "source/kernel-page.h"
 
 #define NSEC_PER_USEC 1000u
 #define NSEC_PER_SEC  1000000000u
@@ -112,7 +113,8 @@ static int on_record(void *userdata, void *data, size_t n_bytes)
 	struct kernel_source *k = userdata;
 	const struct poison_event *event = data;
 	struct kernel_report report = { 0 };
-	char label[POISON_LABEL_BYTES];
+	struct page_facts page;
+	char label[POISON_LABEL_BYTES], name[PAGE_NAME_BYTES];
 	int r = 0;
 
 	if (n_bytes < sizeof(*event))
@@ -154,6 +156,24 @@ static int on_record(void *userdata, void *data, size_t n_bytes)
 		report.label = "soft-offline";
 		report.count = 1;
 		report.controller = -1;
+		r = page_of(event->failure.pfn, &report.phys);
+		break;
+	case POISON_PAGE:
+		report.kind = REPORT_PAGE;
+		report.page = &page;
+		r = page_facts_read(&event->page, k->programs.index_is_huge, &page);
+		if (r == 0 && event->page.pfn)
+			r = page_of(event->page.pfn, &report.phys);
+		break;
+	case POISON_NAMES:
+		if (n_bytes < sizeof(struct poison_names))
+			return 0;
+		report.kind = REPORT_NAME;
+		report.name = name;
+		page_name_read(data, name);
+		break;
+	case POISON_UNPOISON:
+		report.kind = REPORT_UNPOISON;
 		r = page_of(event->failure.pfn, &report.phys);
 		break;
 	default:

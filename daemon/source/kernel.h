@@ -14,6 +14,7 @@
 #include <systemd/sd-event.h>
 
 #include "cleanup.h"
+#include "page.h"
 #include "range.h"
 
 struct kernel_source;
@@ -26,6 +27,9 @@ enum report_kind {
 	REPORT_ENTRY,		/* memory_failure() begins: phys */
 	REPORT_RETURN,		/* and ends: phys, error */
 	REPORT_DAX,		/* a file whose mappers it looks for: dev, inode, file_range */
+	REPORT_PAGE,		/* what the page was when memory_failure() began: page; phys or empty */
+	REPORT_NAME,		/* a path of the file that it was of: name */
+	REPORT_UNPOISON,	/* a test has given the page back: phys */
 };
 
 /* One thing that happened. Strings are borrowed, and valid during the call alone. */
@@ -50,6 +54,8 @@ struct kernel_report {
 	dev_t dev;			/* of the superblock: not st_dev on every filesystem */
 	uint64_t inode;
 	struct range file_range;
+	const struct page_facts *page;
+	const char *name;
 };
 
 struct kernel_callbacks {
