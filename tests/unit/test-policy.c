@@ -583,6 +583,9 @@ TEST(a_reason_of_a_repair_that_was_planned_is_left_alone)
 	CHECK_STREQ(in->repair.reason, "held");
 }
 
+/* Beyond what any kernel gives away: a real one could be a kernel thread. */
+#define NO_SUCH_PID 0x7ffffffe
+
 /* Would this process be killed under a rule with these keys? */
 static bool killed(const char *keys, void (*change)(struct holder *h))
 {
@@ -598,6 +601,7 @@ static bool killed(const char *keys, void (*change)(struct holder *h))
 
 	snprintf(text, sizeof(text), "[Rule r]\n%s\nHolders=kill\n", keys);
 	ctx.config = c = rules(text);
+	in->holders[0].pid = NO_SUCH_PID;
 	change(&in->holders[0]);
 	if (policy_decide(&ctx, in) < 0)
 		abort();
