@@ -122,14 +122,6 @@ static bool is_wanted(const struct bpf_program *program, uint32_t wanted)
 	return i < 0 || wanted >> i & 1;
 }
 
-/* What has no place listens to nothing: it is called. */
-static bool is_wanted(const struct bpf_program *program, uint32_t wanted)
-{
-	int i = program_number(program);
-
-	return i < 0 || wanted >> i & 1;
-}
-
 /* The places of `wanted` alone. */
 static int try_load(struct attempt *t, struct programs_load *load, uint32_t wanted)
 {
