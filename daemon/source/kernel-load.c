@@ -262,11 +262,12 @@ static int load_page(struct loading *l)
 	return 0;
 }
 
-static void load_page_or_tell(struct loading *l)
+/* All that it does is to read. */
+static void load_page_or_tell(struct loading *l, bool may_read)
 {
 	const char *why = "this kernel refuses the program";
 	char reason[160];
-	int r = load_page(l);
+	int r = may_read ? load_page(l) : -EACCES;
 
 	if (r >= 0)
 		return;
@@ -296,7 +297,7 @@ static int load_all(struct loading *l)
 	r = load_probes(l);
 	if (r < 0)
 		add_missing(l, "probes", "the way of a page through the kernel can't be followed");
-	load_page_or_tell(l);
+	load_page_or_tell(l, !may_not_read);
 	if (may_not_read)
 		add_missing(l, "labels",
 			    "this kernel does not let BPF read its memory "
