@@ -60,7 +60,7 @@ static struct incident *lost_page(const char *path)
 	    string_set(&in->device.bus, "ndbus0") < 0)
 		abort();
 	in->owners_complete = true;
-	h->pid = 4711;
+	h->pid = 5000000; /* above PID_MAX_LIMIT: nobody has it */
 	h->uid = 105;
 	holds_only(h, o, true, false);
 	if (string_set(&h->comm, "postgres") < 0 || string_set(&h->exe, "/usr/bin/postgres") < 0 ||
