@@ -21,6 +21,7 @@
 
 #include "incident.h"
 #include "json-fields.h"
+#include "views-json.h"
 
 static const struct {
 	enum incident_source bit;
@@ -153,6 +154,7 @@ struct json_object *owner_to_json(const struct owner *owner)
 	}
 	field_put_strv(&f, "paths", owner->paths);
 	field_put_bool(&f, "unlinked", owner->unlinked);
+	views_put(&f, owner);
 	field_put_hex(&f, "phys_start", owner->phys_start);
 	field_put_uint(&f, "length_bytes", owner->length_bytes);
 	field_put_bool(&f, "shared", owner->shared);
@@ -176,6 +178,7 @@ static int owner_from_json(struct json_object *json, struct owner *owner)
 	field_get_uint(&f, "file_offset_bytes", &owner->file_offset_bytes);
 	field_get_strv(&f, "paths", &owner->paths);
 	field_get_bool(&f, "unlinked", &owner->unlinked);
+	views_get(&f, owner);
 	field_get_hex(&f, "phys_start", &owner->phys_start);
 	field_get_uint(&f, "length_bytes", &owner->length_bytes);
 	field_get_bool(&f, "shared", &owner->shared);

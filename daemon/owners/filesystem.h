@@ -8,6 +8,7 @@
 #include "owners/fsmap.h"
 #include "owners/inside.h"
 #include "owners/mounts.h"
+#include "owners/views.h"
 #include "owners/wanted.h"
 
 struct filesystem {
@@ -17,6 +18,7 @@ struct filesystem {
 	bool has_map;			/* view is good */
 	struct fsmap_view view;
 	struct inside inside;		/* opened when names are asked for */
+	struct views *views;		/* likewise */
 	struct wanted wanted;		/* inodes that owners name, to be named in turn */
 };
 
@@ -48,7 +50,7 @@ int filesystem_try_names(struct filesystem *fs, const struct mounts *mounts,
 			 const struct owner *former);
 
 /* Find the names of all inodes that filesystem_ask() met. 0 or -ENOMEM. */
-int filesystem_find_names(struct filesystem *fs);
+int filesystem_find_names(struct filesystem *fs, int proc_fd, const struct mounts *mounts);
 
 /* Give one owner on this filesystem its mountpoint and paths. 0 or -ENOMEM. */
 int filesystem_name_owner(const struct filesystem *fs, const struct mounts *mounts,

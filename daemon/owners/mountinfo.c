@@ -25,8 +25,7 @@ static bool is_octal(char c)
 	return c >= '0' && c <= '7';
 }
 
-/* "\040" and its like, in place. */
-static void unescape(char *s)
+void mountinfo_unescape(char *s)
 {
 	char *out = s;
 
@@ -86,7 +85,7 @@ static int take_name(char *field, char **ret)
 {
 	if (!field)
 		return -EBADMSG;
-	unescape(field);
+	mountinfo_unescape(field);
 	*ret = strdup(field);
 	return *ret ? 0 : -ENOMEM;
 }
@@ -126,6 +125,10 @@ static int parse_fields(char *line, struct mountinfo_line *m)
 		r = take_name(filesystem, &m->filesystem);
 	if (r >= 0)
 		r = take_name(source, &m->source);
+	if (r >= 0) {
+		m->options = strdup(line);
+		r = m->options ? 0 : -ENOMEM;
+	}
 	return r;
 }
 
@@ -149,6 +152,7 @@ void mountinfo_line_done(struct mountinfo_line *line)
 	free(line->mountpoint);
 	free(line->filesystem);
 	free(line->source);
+	free(line->options);
 	*line = (struct mountinfo_line){};
 }
 
