@@ -44,6 +44,7 @@ static int make_job(struct job *job, struct worker_link *link, struct repair_jou
 		.policy = &job->view.policy,
 		.journal = journal,
 		.proc_fd = proc_fd,
+		.how.hints_directory = job->journey->flow->parts.state_dir,
 	};
 	return 0;
 }

@@ -17,9 +17,13 @@
 
 #include "control/file_history.h"
 #include "locate/address_map.h"
+#include "owners/scan_how.h"
 #include "policy/policy.h"
 
 #define LOOKUP_MAX_BYTES (1ull << 30)
+
+/* Where a search leaves its hints for the next one, and so does the daemon. */
+#define LOOKUP_HINTS_DIRECTORY LOCALSTATEDIR "/lib/hwpoisond"
 
 /* address_map_build(), once more where devices came or went during the walk. */
 int lookup_build_map(struct address_map **ret);
@@ -30,6 +34,7 @@ struct lookup_range {
 	uint64_t n_sectors;
 	uint64_t phys_start;
 	uint64_t length_bytes;
+	struct scan_how how;		/* to search where there is no reverse map */
 };
 
 /*

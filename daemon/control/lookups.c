@@ -268,7 +268,10 @@ static const char *range_read(struct json_object *parameters, struct lookup_rang
 
 void control_resolve(struct varlink_call *call, struct json_object *parameters, void *userdata)
 {
-	struct lookup_job question = { .ask = ask_resolve };
+	struct lookup_job question = {
+		.ask = ask_resolve,
+		.range.how.hints_directory = LOOKUP_HINTS_DIRECTORY,
+	};
 	const char *wrong = range_read(parameters, &question.range);
 
 	if (wrong)

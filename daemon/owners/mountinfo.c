@@ -25,7 +25,8 @@ static bool is_octal(char c)
 	return c >= '0' && c <= '7';
 }
 
-void mountinfo_unescape(char *s)
+/* "\040" and its like, in place. */
+static void unescape(char *s)
 {
 	char *out = s;
 
@@ -85,7 +86,7 @@ static int take_name(char *field, char **ret)
 {
 	if (!field)
 		return -EBADMSG;
-	mountinfo_unescape(field);
+	unescape(field);
 	*ret = strdup(field);
 	return *ret ? 0 : -ENOMEM;
 }
@@ -125,11 +126,10 @@ static int parse_fields(char *line, struct mountinfo_line *m)
 		r = take_name(filesystem, &m->filesystem);
 	if (r >= 0)
 		r = take_name(source, &m->source);
-	if (r >= 0) {
-		m->options = strdup(line);
-		r = m->options ? 0 : -ENOMEM;
-	}
-	return r;
+	if (r < 0)
+		return r;
+	m->options = strdup(line);
+	return m->options ? 0 : -ENOMEM;
 }
 
 int mountinfo_parse_line(char *line, struct mountinfo_line *ret)
@@ -240,6 +240,21 @@ int mountinfo_read(int pid_fd, struct mountinfo **ret)
 	}
 	*ret = TAKE(table);
 	return 0;
+}
+
+int mountinfo_next_option(const char **at, char **ret)
+{
+	const char *end;
+
+	if (!*at)
+		return 0;
+	end = strchrnul(*at, ',');
+	*ret = strndup(*at, (size_t)(end - *at));
+	if (!*ret)
+		return -ENOMEM;
+	unescape(*ret);
+	*at = *end ? end + 1 : NULL;
+	return 1;
 }
 
 bool path_is_below(const char *path, const char *dir)

@@ -16,7 +16,7 @@ struct mountinfo_line {
 	char *mountpoint;
 	char *filesystem;
 	char *source;
-	char *options;		/* of the superblock, escaped as the kernel has them */
+	char *options;		/* of the superblock, as the kernel escapes them: see below */
 	bool read_only;		/* the mount or its superblock */
 };
 
@@ -37,8 +37,11 @@ DEFINE_CLEANUP(struct mountinfo *, mountinfo_free);
 int mountinfo_parse_line(char *line, struct mountinfo_line *ret);
 void mountinfo_line_done(struct mountinfo_line *line);
 
-/* "\040" and its like, in place. */
-void mountinfo_unescape(char *text);
+/*
+ * The next of a superblock's options, unescaped, as the caller's string. *at is where to look, NULL
+ * at the end. 1; 0: that was all; -ENOMEM.
+ */
+int mountinfo_next_option(const char **at, char **ret);
 
 /* Does another mount of the table hide lines[i], so that its mountpoint leads elsewhere? */
 bool mountinfo_covered(const struct mountinfo *table, size_t i);

@@ -103,18 +103,19 @@ static int add_option(struct overlay_layers *to, const char *option)
 int overlay_parse(const char *options, struct overlay_layers *ret)
 {
 	_cleanup_(overlay_layers_done) struct overlay_layers layers = {};
-	_cleanup_(freep) char *copy = strdup(options);
-	char *rest = copy, *option;
-	int r;
+	const char *at = options;
+	int r = 0;
 
-	if (!copy)
-		return -ENOMEM;
-	while ((option = strsep(&rest, ","))) {
-		mountinfo_unescape(option); /* a comma of a name is escaped */
+	while (r >= 0) {
+		_cleanup_(freep) char *option = NULL;
+
+		r = mountinfo_next_option(&at, &option);
+		if (r <= 0)
+			break;
 		r = add_option(&layers, option);
-		if (r < 0)
-			return r;
 	}
+	if (r < 0)
+		return r;
 	if (!layers.n)
 		return -EBADMSG;
 	*ret = layers;

@@ -35,3 +35,9 @@ int overlay_open_layer(int root_fd, const char *path);
  */
 bool overlay_shows(int root_fd, const struct overlay_layers *layers, size_t k, const char *below,
 		   bool is_directory);
+
+/*
+ * Add the names under which overlays of our own mount namespace show the files of `paths`. proc_fd:
+ * an open /proc, stays the caller's. 0 or -ENOMEM; what can't be read shows nothing.
+ */
+int overlay_add_names(int proc_fd, char ***paths);

@@ -366,6 +366,42 @@ TEST(who_holds_more_than_is_known_or_nothing_that_is_lost_is_only_reported)
 	CHECK(h->action == VERB_REPORT && !h->rule);
 }
 
+TEST(nobody_ends_for_what_a_read_brings_back)
+{
+	LOST("/srv/db/base");
+	in->owners[0].kind = OWNER_RAM_FILE;
+	in->owners[0].rereadable = true;
+	holds_only(&in->holders[0], &in->owners[0], true, false);
+
+	CHECK(decide("[Rule a]\nPath=/srv/db/**\nHolders=kill\n", in) == 0);
+	CHECK(in->holders[0].action == VERB_REPORT);
+	CHECK(strstr(in->holders[0].reason, "nothing is lost"));
+	in->owners[0].rereadable = false;
+	CHECK(decide("[Rule a]\nPath=/srv/db/**\nHolders=kill\n", in) == 0);
+	CHECK(in->holders[0].action == VERB_KILL);
+}
+
+TEST(who_holds_a_lost_page_beside_one_that_is_not_lost_is_judged)
+{
+	LOST("/srv/db/base");
+	in->owners[0].rereadable = true;
+	add_owner(in, OWNER_RAM_FILE, "/srv/db/other");
+	holds_too(&in->holders[0], &in->owners[1], true, false);
+
+	CHECK(decide("[Rule a]\nPath=/srv/db/**\nHolders=kill\n", in) == 0);
+	CHECK(in->holders[0].action == VERB_KILL);
+}
+
+TEST(plain_memory_is_never_repaired)
+{
+	LOST("/srv/db/base");
+	string_set(&in->device.mode, "ram");
+	string_set(&in->device.blockdev, NULL);
+
+	CHECK(decide("[Rule a]\nPath=/srv/db/**\nHolders=kill\nRepair=zero\n", in) == 0);
+	CHECK(in->holders[0].action == VERB_KILL && in->repair.wish == REPAIR_NONE);
+}
+
 TEST(every_key_must_match)
 {
 	static const struct {
