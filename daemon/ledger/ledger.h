@@ -42,6 +42,8 @@ DEFINE_CLEANUP(struct ledger *, ledger_free);
  * skip some. Negative: *ret_seq is a new number all the same, but a crash could give it again.
  */
 int ledger_next_seq(struct ledger *l, uint64_t *ret_seq);
+/* Makes sure that the next ones need not wait for the disk: call it when nobody waits for you. */
+int ledger_reserve_seq(struct ledger *l);
 
 /*
  * Insert (number 0: it gets the next one, never used before) or update. Negative: it is not on

@@ -121,9 +121,11 @@ struct filesystem_question {
 int filesystem_ask(struct filesystem *fs, uint64_t phys_of_fs, struct range phys,
 		   struct incident *in)
 {
+	struct range dev_bytes = { phys.start_bytes - phys_of_fs, phys.length_bytes };
+
 	if (!fs->has_map)
 		return add_unknown(fs, phys, in);
-	if (phys.start_bytes < phys_of_fs || !range_valid(phys))
+	if (!range_valid(dev_bytes) || !range_valid(phys))
 		return -EINVAL;
 	if (!(fs->n_questions & (fs->n_questions - 1))) {
 		struct filesystem_question *grown = reallocarray(
@@ -137,8 +139,7 @@ int filesystem_ask(struct filesystem *fs, uint64_t phys_of_fs, struct range phys
 	/* A range that somebody only asks about is none. */
 	if (!in->sources)
 		return 0;
-	return lost_add_poison(&fs->lost,
-			       (struct range){ phys.start_bytes - phys_of_fs, phys.length_bytes });
+	return lost_add_poison(&fs->lost, dev_bytes);
 }
 
 static uint64_t start_on_disk(const struct filesystem_question *q)

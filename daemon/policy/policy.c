@@ -74,14 +74,19 @@ static const struct rule *rule_for_holder(const struct policy_context *ctx,
 	return rule ? rule : first_rule(ctx, in, holder, false);
 }
 
-/* What it holds can be read again: nobody needs to end for that. */
+/* All that it holds can be read again: nobody needs to end for that. */
 static bool has_lost_nothing(const struct incident *in, const struct holder *holder)
 {
-	for (size_t i = 0; i < in->n_owners; i++)
-		if (!in->owners[i].rereadable &&
-		    holder_find_held(holder, owner_id_of(&in->owners[i])))
+	bool holds_any = false;
+
+	for (size_t i = 0; i < in->n_owners; i++) {
+		if (!holder_find_held(holder, owner_id_of(&in->owners[i])))
+			continue;
+		if (!in->owners[i].rereadable)
 			return false;
-	return true;
+		holds_any = true;
+	}
+	return holds_any;
 }
 
 static const char *why_spared(const struct policy_context *ctx, const struct rule *rule,

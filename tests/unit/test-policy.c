@@ -60,7 +60,7 @@ static struct incident *lost_page(const char *path)
 	    string_set(&in->device.bus, "ndbus0") < 0)
 		abort();
 	in->owners_complete = true;
-	h->pid = 4711;
+	h->pid = 5000000; /* above PID_MAX_LIMIT: nobody has it */
 	h->uid = 105;
 	holds_only(h, o, true, false);
 	if (string_set(&h->comm, "postgres") < 0 || string_set(&h->exe, "/usr/bin/postgres") < 0 ||
@@ -598,6 +598,9 @@ TEST(a_reason_of_a_repair_that_was_planned_is_left_alone)
 	CHECK_STREQ(in->repair.reason, "held");
 }
 
+/* Beyond what any kernel gives away: a real one could be a kernel thread. */
+#define NO_SUCH_PID 0x7ffffffe
+
 /* Would this process be killed under a rule with these keys? */
 static bool killed(const char *keys, void (*change)(struct holder *h))
 {
@@ -613,6 +616,7 @@ static bool killed(const char *keys, void (*change)(struct holder *h))
 
 	snprintf(text, sizeof(text), "[Rule r]\n%s\nHolders=kill\n", keys);
 	ctx.config = c = rules(text);
+	in->holders[0].pid = NO_SUCH_PID;
 	change(&in->holders[0]);
 	if (policy_decide(&ctx, in) < 0)
 		abort();
