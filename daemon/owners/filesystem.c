@@ -81,6 +81,7 @@ int filesystem_find_unmounted(int proc_fd, dev_t dev, struct filesystem *ret)
 
 void filesystem_done(struct filesystem *fs)
 {
+	views_free(fs->views);
 	free(fs->questions);
 	lost_done(&fs->lost);
 	inside_done(&fs->inside);
@@ -261,13 +262,15 @@ int filesystem_try_names(struct filesystem *fs, const struct mounts *mounts,
 	return r == -ENOMEM ? r : 0;
 }
 
-int filesystem_find_names(struct filesystem *fs)
+int filesystem_find_names(struct filesystem *fs, int proc_fd, const struct mounts *mounts)
 {
 	int r;
 
-	if (!fs->mount || !wanted_n_missing(&fs->wanted))
+	if (!fs->mount || !fs->wanted.n)
 		return 0;
 	r = open_inside(fs);
+	if (r >= 0)
+		r = views_new(proc_fd, mounts, &fs->inside, fs->mount->root, &fs->views);
 	if (r >= 0)
 		r = names_find(&fs->inside, fs->mount->root, &fs->wanted);
 	if (r == -ENOMEM)
@@ -328,6 +331,9 @@ int filesystem_name_owner(const struct filesystem *fs, const struct mounts *moun
 		if (r < 0)
 			return r;
 	}
+	r = fs->views && wanted ? views_find(fs->views, wanted, owner) : 0;
+	if (r < 0)
+		return r;
 	if (!wanted || wanted->n_paths < wanted->n_names)
 		return owners_incomplete(in, "Not every name of inode %llu was found",
 					 (unsigned long long)owner->inode);
