@@ -23,7 +23,7 @@
 /* A pass over the directories of a filesystem with many millions of files takes minutes. */
 #define RESOLVE_TIMEOUT_USEC (30 * 60 * USEC_PER_SEC)
 
-#define N_AT_ONCE 64u
+#define N_AT_ONCE 8u
 
 struct resolve_batch {
 	struct flow *flow;

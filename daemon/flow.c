@@ -308,8 +308,17 @@ static void start_or_rest(struct journey *j, int (*start)(struct journey *j), co
 	rest(j);
 }
 
+/* A fork is not for nothing: two at a time, and each that ends brings us here again. */
+static unsigned may_respond(const struct flow *f)
+{
+	unsigned n = f->n_responding + 2;
+
+	return n < MAX_RESPONDING ? n : MAX_RESPONDING;
+}
+
 void flow_pump(struct flow *f)
 {
+	unsigned n_may_respond = may_respond(f);
 	int r;
 
 	if (!f->resolving) {
@@ -324,7 +333,7 @@ void flow_pump(struct flow *f)
 
 		if (j->busy)
 			continue;
-		if (j->stage == STAGE_RESPOND && f->n_responding < MAX_RESPONDING)
+		if (j->stage == STAGE_RESPOND && f->n_responding < n_may_respond)
 			start_or_rest(j, respond_start, "respond to");
 		/* With nobody to respond to it is there already. */
 		if (!j->busy && j->stage == STAGE_REPAIR && !j->in->owners_searching &&

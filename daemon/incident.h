@@ -69,6 +69,14 @@ enum owner_kind {
 	OWNER_RAM_KERNEL,
 };
 
+/* Another place where the file of an owner is to be seen. */
+struct owner_view {
+	char *path;		/* as the namespace below sees it */
+	char *filesystem;	/* "overlay"; or the owner's, of another mount of it */
+	pid_t mount_pid;	/* 0: ours; else reach it through /proc/mount_pid/root */
+	char *container;	/* id of the container that this process is in; NULL: none */
+};
+
 /* What the filesystem (or nobody) keeps in one piece of the range. */
 struct owner {
 	enum owner_kind kind;
@@ -80,6 +88,10 @@ struct owner {
 	uint32_t generation;
 	char **paths;		/* all hard links; empty for an unlinked but open file */
 	bool unlinked;		/* no link is left; the file lives while somebody has it open */
+	char *mount_container;	/* id of the container that mount_pid is in; NULL: none */
+	struct owner_view *views;
+	size_t n_views;
+	bool views_more;	/* than are kept */
 	uint64_t phys_start;	/* of this piece */
 	uint64_t file_offset_bytes;
 	uint64_t length_bytes;	/* clipped to the incident's range */
@@ -241,6 +253,9 @@ struct loss *incident_add_loss(struct incident *in);
 struct kernel_signal *kernel_deed_add_signal(struct kernel_deed *deed);
 void incident_clear_owners(struct incident *in);
 void incident_clear_holders(struct incident *in);
+
+/* The same for a place where the owner's file is to be seen as well. */
+struct owner_view *owner_add_view(struct owner *owner);
 
 struct owner_id owner_id_of(const struct owner *owner);
 

@@ -190,7 +190,7 @@ void holders_bpf_free(void)
 }
 
 int bpf_walk(const struct bpf_programs *bpf, const struct targets *targets, pid_t pid,
-	     struct hits *hits)
+	     struct hit_pipe *to, struct hits *hits)
 {
 	return -EOPNOTSUPP;
 }

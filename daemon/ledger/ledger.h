@@ -69,6 +69,10 @@ int ledger_get_incident(struct ledger *l, uint64_t number, struct incident **ret
 typedef int (*ledger_each_incident)(struct incident *in, void *userdata);
 int ledger_incidents(struct ledger *l, bool all, ledger_each_incident each, void *userdata);
 
+/* The same for at most n_max of all whose number is above `after`. */
+int ledger_incidents_after(struct ledger *l, uint64_t after, size_t n_max,
+			   ledger_each_incident each, void *userdata);
+
 /*
  * An intent: "we are about to do STEP for incident N". Its outcome closes it. `detail` is the step's own
  * and is given back as it was; borrowed, may be NULL.

@@ -294,7 +294,7 @@ static int find_names(struct search *s)
 			return r;
 	}
 	for (size_t i = 0; i < s->n_filesystems; i++) {
-		r = filesystem_find_names(&s->filesystems[i]);
+		r = filesystem_find_names(&s->filesystems[i], s->proc_fd, s->mounts);
 		if (r < 0)
 			return r;
 	}

@@ -81,8 +81,9 @@ static int add_phys(const struct device_bad *d, const char *disk, struct range e
 		if (!place->device.blockdev || strcmp(place->device.blockdev, disk))
 			continue;
 		found = 1;
-		if (!place->data_start) {
-			*ret_why = "The namespace moves its blocks about, and keeps the map";
+		if (!place->data_start) { /* its own metadata, or a BTT */
+			if (place->device.mode && !strcmp(place->device.mode, "sector"))
+				*ret_why = "A sector namespace moves its blocks about";
 			continue;
 		}
 		r = add_within(to, d->phys, phys);

@@ -14,9 +14,8 @@ struct kernel_programs {
 	int fds[PROGRAMS_MAX_FDS]; /* they listen until these are closed; -1: none */
 	void *poison_counters, *probes_counters, *page_counters; /* mapped; NULL: without */
 	bool index_is_huge; /* of hugetlb pages: it counts them */
-	bool tells_again; /* the tracepoint is not passed over for a page that was poisoned before
-			   */
 	struct kernel_names page_types, results;
+	bool tells_again; /* the tracepoint is not passed over for a page that was poisoned before */
 };
 
 /*
@@ -27,4 +26,5 @@ int kernel_programs_load(const struct kernel_callbacks *callbacks, void *userdat
 			 struct kernel_programs *ret, const char **ret_reason);
 void kernel_programs_done(struct kernel_programs *p);
 
+/* What found no room, since ever. */
 void kernel_programs_losses(const struct kernel_programs *p, struct kernel_losses *ret);

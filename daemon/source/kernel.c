@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/libbpf.h>
@@ -33,7 +34,11 @@
 
 /* As long as records come faster than they are taken, others want their turn, too. */
 #define MAX_AT_ONCE 256u
+#define TURN_USEC   20000u
 #define LATER_USEC  1000000u
+
+/* More than the ring holds. */
+#define MAX_LAST_TURNS (POISON_RING_BYTES / sizeof(struct poison_event) / 8)
 
 #define NSEC_PER_USEC 1000u
 #define NSEC_PER_SEC  1000000000u
@@ -52,6 +57,7 @@ struct kernel_source {
 	struct ring_buffer *ring;
 	sd_event_source *source;
 	unsigned n_at_once;
+	uint64_t turn_end_usec;
 	sd_event_source *later; /* another look at the losses, or NULL */
 	bool is_busy; /* since that was set */
 	uint64_t n_unreadable;
@@ -193,13 +199,24 @@ static void take_record(struct kernel_source *k, const void *data, size_t n_byte
 		k->callbacks.on_report(&report, k->userdata);
 }
 
+static uint64_t now_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / NSEC_PER_USEC;
+}
+
 /* Other than 0 ends the turn, with this record taken. */
 static int on_ring_record(void *userdata, void *data, size_t n_bytes)
 {
 	struct kernel_source *k = userdata;
 
 	take_record(k, data, n_bytes);
-	return ++k->n_at_once < MAX_AT_ONCE ? 0 : -EAGAIN;
+	if (++k->n_at_once == MAX_AT_ONCE)
+		return -EAGAIN;
+	/* What begins with some of them takes long. */
+	return k->n_at_once % 8 == 0 && now_usec() > k->turn_end_usec ? -EAGAIN : 0;
 }
 
 /* Corrected errors that were only counted are told as such: their sum stays right. */
@@ -247,14 +264,30 @@ static void look_later(struct kernel_source *k)
 		k->later = NULL;
 }
 
+static int take_turn(struct kernel_source *k)
+{
+	k->n_at_once = 0;
+	k->turn_end_usec = now_usec() + TURN_USEC;
+	return ring_buffer__consume(k->ring);
+}
+
+/* What has come by the end is told. As long as more comes, that is not for ever. */
+static void take_rest(struct kernel_source *k)
+{
+	unsigned n_turns = 0;
+
+	while (take_turn(k) == -EAGAIN && n_turns++ < MAX_LAST_TURNS)
+		;
+	tell_lost(k);
+}
+
 /* A ring that cannot be read has lost something: what, the next scan shows. */
 static int on_ring_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct kernel_source *k = userdata;
 	int r;
 
-	k->n_at_once = 0;
-	r = ring_buffer__consume(k->ring);
+	r = take_turn(k);
 	if (r == -EAGAIN)
 		look_later(k);
 	else if (r < 0)
@@ -271,8 +304,7 @@ static int read_ring(struct kernel_source *k, sd_event *event, const char **ret_
 	k->ring = ring_buffer__new(ring_fd, on_ring_record, k, NULL);
 	if (!k->ring)
 		return -errno;
-	/* The map itself, and not the epoll that libbpf has around it: one less to wake us through.
-	 */
+	/* The map itself, not the epoll that libbpf has around it: one less to wake us through. */
 	r = sd_event_add_io(event, &k->source, ring_fd, EPOLLIN, on_ring_readable, k);
 	if (r < 0)
 		return r;
@@ -318,7 +350,7 @@ struct kernel_source *kernel_free(struct kernel_source *k)
 	if (!k)
 		return NULL;
 	if (k->ring)
-		tell_lost(k);
+		take_rest(k);
 	sd_event_source_disable_unref(k->later);
 	sd_event_source_disable_unref(k->source);
 	ring_buffer__free(k->ring);

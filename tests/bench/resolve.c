@@ -293,7 +293,6 @@ struct way {
 	size_t (*run)(const struct bench *b);
 	bool xfs_only, ext4_only;
 	bool needs_map;
-	bool is_slow; /* one round is enough */
 	bool no_map_only;
 };
 
@@ -304,7 +303,7 @@ static const struct way ways[] = {
 	{ "ours, with hints of an earlier search", run_with_hints, .no_map_only = true },
 	{ "xfs_io fsmap, awk", run_xfs_io, .xfs_only = true, .needs_map = true },
 	{ "debugfs icheck, ncheck", run_debugfs, .ext4_only = true },
-	{ "find, filefrag, awk", run_filefrag, .is_slow = true },
+	{ "find, filefrag, awk", run_filefrag },
 };
 
 #define N_WAYS (sizeof(ways) / sizeof(ways[0]))
@@ -396,6 +395,16 @@ static void claim(const struct bench *b, struct figures *all)
 	}
 }
 
+/* What takes seconds is not taken many times. */
+static bool is_enough(const struct figures *f)
+{
+	double total = 0;
+
+	for (size_t i = 0; i < f->n_rounds; i++)
+		total += f->wall_msec[i];
+	return total > 3000;
+}
+
 static void measure(struct bench *b, size_t n_ranges)
 {
 	struct figures all[N_WAYS] = {};
@@ -404,7 +413,7 @@ static void measure(struct bench *b, size_t n_ranges)
 	write_bad(b);
 	for (unsigned round = 0; round < N_ROUNDS; round++)
 		for (size_t w = 0; w < N_WAYS; w++)
-			if (applies(b, &ways[w]) && !(ways[w].is_slow && round > 0))
+			if (applies(b, &ways[w]) && !is_enough(&all[w]))
 				run_once(b, &ways[w], &all[w]);
 	for (size_t w = 0; w < N_WAYS; w++)
 		if (all[w].n_rounds)

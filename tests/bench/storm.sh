@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The storm of tests/vm/47-storm.sh, with a million corrected errors twice over
+# The storm of tests/vm/49-storm.sh, with a million corrected errors twice over
 # and a hundred thousand lost pages. For the guest.
 #
 # guest: --timeout 1800
@@ -10,4 +10,4 @@ N_FAILURES=100000
 BENCH=yes
 LINGER_SEC=15
 echo '{"benchmark":"storm","title":"More at once than can be looked at: every error is in one sum"}'
-. "$SRCDIR/tests/vm/47-storm.sh"
+. "$SRCDIR/tests/vm/49-storm.sh"

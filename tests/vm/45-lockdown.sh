@@ -50,7 +50,7 @@ check "the kernel is locked for confidentiality" sh -c "echo confidentiality > $
 check "which forbids what it should" ! cat /proc/kcore
 start_daemon
 check_events \
-	"what is lost is said, once" \
+	"what is lost is said, once each" \
 	'[.[] | select(.type == "io.hwpoisond.source.degraded").data] |
 		([.[].what] | sort) == ["kernel events: labels", "kernel events: pages"] and
 		all(.reason | test("lockdown.*: ."))'
