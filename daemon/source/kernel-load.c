@@ -238,12 +238,24 @@ static int load_probes(struct loading *l)
 	return 0;
 }
 
+/* The skeleton's own view is of what the variables were before they were loaded. */
+static void *map_counters(int fd)
+{
+	void *counters;
+
+	if (fd < 0)
+		return NULL;
+	counters = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, fd, 0);
+	return counters == MAP_FAILED ? NULL : counters;
+}
+
 /* Where the kernel's map of pages begins is asked before anybody listens. */
 static int load_page(struct loading *l)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options);
 	bool has_filter = !((l->load.absent | l->load.skip) >> program_find("hwpoison_filter") & 1);
 	struct bpf_object *object;
+	const struct page_bpf__bss *now;
 	struct page_bpf *s;
 	void *skeleton;
 	int r;
@@ -255,7 +267,8 @@ static int load_page(struct loading *l)
 	if (l->load.may_not_read)
 		return -EACCES;
 	(void)bpf_prog_test_run_opts(bpf_program__fd(s->progs.read_vmemmap), &options);
-	if (!s->bss->vmemmap_start && !has_filter)
+	now = map_counters(bpf_map__fd(s->maps.bss));
+	if (!has_filter && (!now || !now->vmemmap_start))
 		return -ENODATA;
 	l->fds[SLOT_PAGE_COUNTERS] = bpf_map__fd(s->maps.bss);
 	attach(l, object);
@@ -322,16 +335,6 @@ static void run_in_child(void *result, int fds[static PROGRAMS_MAX_FDS], void *u
 }
 
 /* ---- the daemon's side ---- */
-
-static void *map_counters(int fd)
-{
-	void *counters;
-
-	if (fd < 0)
-		return NULL;
-	counters = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, fd, 0);
-	return counters == MAP_FAILED ? NULL : counters;
-}
 
 static int take_over(struct kernel_programs *p, const struct loaded *loaded)
 {
