@@ -145,21 +145,25 @@ static void destroy_poison(void *skeleton)
 	poison_bpf__destroy(skeleton);
 }
 
-/* Its programs write to the ring that is there already. */
+/* Its programs write to the ring that is there already. False with errno. */
+static bool share_ring(struct bpf_map *ring, const struct loading *l)
+{
+	int r = bpf_map__reuse_fd(ring, l->fds[SLOT_RING]);
+
+	if (r < 0)
+		errno = -r;
+	return r >= 0;
+}
+
 static struct bpf_object *open_probes(bool may_read, void *userdata, void **ret)
 {
 	_cleanup_(probes_bpf__destroyp) struct probes_bpf *s = probes_bpf__open();
-	const struct loading *l = userdata;
-	int r;
 
 	if (!s)
 		return NULL;
 	s->rodata->may_read_memory = may_read;
-	r = bpf_map__reuse_fd(s->maps.ring, l->fds[SLOT_RING]);
-	if (r < 0) {
-		errno = -r;
+	if (!share_ring(s->maps.ring, userdata))
 		return NULL;
-	}
 	*ret = s;
 	return TAKE(s)->obj;
 }
@@ -172,17 +176,12 @@ static void destroy_probes(void *skeleton)
 static struct bpf_object *open_page(bool may_read, void *userdata, void **ret)
 {
 	_cleanup_(page_bpf__destroyp) struct page_bpf *s = page_bpf__open();
-	const struct loading *l = userdata;
-	int r;
 
 	if (!s)
 		return NULL;
 	s->rodata->may_read_memory = may_read;
-	r = bpf_map__reuse_fd(s->maps.ring, l->fds[SLOT_RING]);
-	if (r < 0) {
-		errno = -r;
+	if (!share_ring(s->maps.ring, userdata))
 		return NULL;
-	}
 	*ret = s;
 	return TAKE(s)->obj;
 }
