@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# guest: --again 4
 #
 # Lost bytes that a process runs into: the processor stops it there, and the
 # kernel tells it where. On persistent memory and in plain memory; and a page of
