@@ -87,7 +87,7 @@ mkdir "$work/inside"
 # shellcheck disable=SC2016
 start unshare -m sh -c 'mount --bind "$1/dir" "$2" && mount -t overlay none -o "lowerdir=$1/lower:$1/second" "$3" &&
 	echo > "$4"; exec sleep 1000' sh "$mnt" "$work/inside" "$work/inner" "$work/ready"
-read -r -t 20 < <(cat "$work/ready")
+timeout 20 cat "$work/ready" >/dev/null
 pid=${children[0]}
 found=$(ask "$disk" "$sector" 8 | jq -c '.owners[0].views')
 check_equal "a container's bind mount, and through whom it is reached" \

@@ -10,6 +10,8 @@
 
 FS=/mnt/e
 modprobe -qa loop ext4 hwpoison-inject || die "modules load"
+# What a process has changed stays changed until we are done.
+echo 0 > /proc/sys/vm/dirty_writeback_centisecs
 truncate -s 64M /tmp/disk
 mkfs.ext4 -q -F /tmp/disk
 mkdir -p $FS /mnt/t

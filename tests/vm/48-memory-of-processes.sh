@@ -16,6 +16,8 @@ frame_with() {
 }
 
 modprobe -qa loop ext4 overlay hwpoison-inject || die "modules load"
+# What a process has changed stays changed until we are done.
+echo 0 > /proc/sys/vm/dirty_writeback_centisecs
 truncate -s 64M /tmp/disk
 mkfs.ext4 -q -F /tmp/disk
 mkdir -p /mnt/e /mnt/huge /mnt/o
