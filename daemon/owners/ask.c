@@ -183,7 +183,7 @@ int ask_filesystem(const struct fsmap_view *view, uint64_t phys_of_fs, struct ra
 	size_t n_before = in->n_owners;
 	int r;
 
-	if (phys.start_bytes < phys_of_fs || !range_valid(phys))
+	if (!range_valid(dev_bytes) || !range_valid(phys))
 		return -EINVAL;
 	r = ask_until_settled(view, dev_bytes, &answer, &facts);
 	if (r < 0)

@@ -79,6 +79,11 @@ static int explain_fs(int r, struct page_result *ret)
 	if (r == -EOPNOTSUPP)
 		return result_stop(ret, "failed", "block-size",
 				   "the filesystem's blocks are not %u bytes", PAGE_BYTES);
+	if (r == -EXDEV)
+		return result_stop(
+			ret, "failed", "layout",
+			"the page lies in two places of the filesystem's device, or across "
+			"two of its blocks");
 	if (r == -EPERM)
 		return result_stop(ret, "failed", "store",
 				   "the store directory of the filesystem is not root's own");
@@ -105,8 +110,10 @@ static int run_page(const struct repair_job *job, struct incident *in, const str
 	remap = !bad || page->method->id == METHOD_REMAP;
 	if (page->dev && page->dev != fs->dev) {
 		repair_fs_close(fs);
-		r = repair_fs_open(job->proc_fd, job->map, in, page->dev, fs);
+		r = repair_fs_open(job->proc_fd, page->dev, fs);
 	}
+	if (r >= 0 && page->dev)
+		r = repair_fs_find_page(fs, job->map, page->phys_start);
 	if (r >= 0 && remap)
 		r = repair_fs_prepare_remap(fs, page->phys_start);
 	if (r < 0) {
