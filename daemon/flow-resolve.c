@@ -16,6 +16,7 @@
 
 #include "flow-private.h"
 #include "holders/holders.h"
+#include "locate/dimms.h"
 #include "log.h"
 #include "owners/owners.h"
 
@@ -59,7 +60,9 @@ static int run(struct worker_link *link, void *job)
 	for (size_t i = 0; i < batch->n; i++)
 		incidents[i] = batch->journeys[i]->in;
 
-	r = owners_find(incidents, batch->n);
+	r = dimms_narrow(incidents, batch->n);
+	if (r >= 0)
+		r = owners_find(incidents, batch->n);
 	if (r >= 0)
 		r = holders_find(proc_fd, incidents, batch->n);
 	for (size_t i = 0; r >= 0 && i < batch->n; i++)
@@ -173,7 +176,8 @@ int resolve_start(struct flow *f)
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < f->n_journeys; i++)
-		if (f->journeys[i]->stage == STAGE_RESOLVE && !f->journeys[i]->busy)
+		if (f->journeys[i]->stage == STAGE_RESOLVE && !f->journeys[i]->busy &&
+		    flow_find_device(f->journeys[i]))
 			batch->journeys[batch->n++] = f->journeys[i];
 	if (!batch->n) {
 		batch_free(batch);

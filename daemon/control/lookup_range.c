@@ -18,6 +18,7 @@
 
 #include "control/lookup.h"
 #include "locate/address_map.h"
+#include "locate/dimms.h"
 #include "locate/stack.h"
 #include "owners/owners.h"
 
@@ -75,13 +76,15 @@ static int ask_owners(struct pieces *p)
 {
 	_cleanup_(freep) struct incident **known = calloc(p->n, sizeof(*known));
 	size_t n_known = 0;
+	int r;
 
 	if (!known)
 		return -ENOMEM;
 	for (size_t i = 0; i < p->n; i++)
 		if (!p->all[i].in->n_owners)
 			known[n_known++] = p->all[i].in;
-	return n_known ? owners_find(known, n_known) : 0;
+	r = dimms_narrow(known, n_known);
+	return r < 0 || !n_known ? r : owners_find(known, n_known);
 }
 
 static int cut_by_device(const struct address_map *map, struct range phys, struct pieces *p)

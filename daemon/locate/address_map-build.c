@@ -119,6 +119,8 @@ static int add_dax_device(struct address_map *map, struct daxctl_dev *dev, struc
 	int r;
 
 	data.device.chardev = borrow(daxctl_dev_get_devname(dev));
+	if (daxctl_dev_get_memory(dev))
+		data.device.mode = borrow("ram"); /* given to the kernel as ordinary memory */
 	r = READ_ULLONG(daxctl_dev_get_resource(dev), &data.phys.start_bytes);
 	if (r < 0)
 		return r;

@@ -10,7 +10,7 @@
  * All incidents are asked about first, then each filesystem's directories are read once for all of
  * them: the path, not the range, is what costs.
  *
- * What a block device and those built on it keep is device.c; how a filesystem answers is
+ * What a block device and those built on it keep is device.c, a sector namespace sector.c; how a filesystem answers is
  * filesystem.c and ask.c.
  */
 #include <errno.h>
@@ -21,6 +21,7 @@
 #include "owners/ask.h"
 #include "owners/owners.h"
 #include "owners/search.h"
+#include "owners/sector.h"
 #include "owners/unmounted.h"
 
 static void search_done(struct search *s)
@@ -116,8 +117,7 @@ static int ask_incident(struct search *s, struct incident *in)
 	if (!strcmp(mode, "ram"))
 		return add_other(in, OWNER_UNKNOWN, "Ordinary memory: only the kernel knows whose");
 	if (!strcmp(mode, "sector"))
-		return add_other(in, OWNER_UNKNOWN,
-				 "A sector namespace moves its blocks about, and keeps the map");
+		return sector_ask(s, in);
 	if (in->device.blockdev && in->device.n_sectors)
 		return ask_block_device(s, in);
 	if (!strcmp(mode, "fsdax"))

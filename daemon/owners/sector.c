@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * sector: what a sector (BTT) namespace keeps in a poisoned range.
+ *
+ *   btt -> [sector] -> device
+ *
+ * In:   an incident on a sector namespace.
+ * Out:  owners. Lost entries of the map are lost sectors, all of them known, and the filesystem on
+ *       the block device is asked whose they are: there can be a hundred for each lost sector of
+ *       the media. A lost block of data is one sector or none, and which one cannot be known while
+ *       the namespace is in use; then its filesystem is at least named.
+ *
+ * Reading sectors until one fails would tell, and is not done: the kernel marks each one that fails
+ * as lost in the map, for good, also where only its neighbour on the same page was.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "locate/block.h"
+#include "locate/btt.h"
+#include "locate/sysfs.h"
+#include "owners/ask.h"
+#include "owners/sector.h"
+
+#define METHOD "btt"
+
+static int namespace_start(const struct incident *in, uint64_t *ret)
+{
+	_cleanup_(closep) int fd = -1;
+	char path[160];
+
+	if (!in->device.namespace_name)
+		return -ENODEV;
+	snprintf(path, sizeof(path), "/sys/bus/nd/devices/%s", in->device.namespace_name);
+	fd = sysfs_open_dir(AT_FDCWD, path);
+	return fd < 0 ? fd : sysfs_read_u64(fd, "resource", ret);
+}
+
+/* On what is mounted from the device, if anything is. */
+static int add_unknown(const struct search *s, struct incident *in, struct range phys)
+{
+	const struct mount *mount = device_mounted_above(s, in->device.blockdev);
+	struct owner *owner;
+	int r;
+
+	r = add_plain_owner(in, OWNER_UNKNOWN, phys, mount ? mount->filesystem : NULL, METHOD);
+	if (r < 0 || !mount)
+		return r;
+	owner = &in->owners[in->n_owners - 1];
+	owner->mount_pid = mount->via_pid;
+	return string_set(&owner->mountpoint, mount->mountpoint);
+}
+
+static int add_data(const struct search *s, struct incident *in, const struct btt_piece *piece,
+		    struct range phys)
+{
+	int r = add_unknown(s, in, phys);
+
+	return r < 0 ? r
+		     : owners_incomplete(
+			       in,
+			       "Block %" PRIu64 " of arena %u of the BTT; which sector of "
+			       "%s that is, only its map tells, and the kernel shows it to "
+			       "nobody while the namespace is in use",
+			       piece->block, piece->arena, in->device.blockdev);
+}
+
+/*
+ * The sectors are asked about as if the block device began at address 0; what is found lies behind
+ * the lost bytes of the map, not in them.
+ */
+static int add_map(struct search *s, struct incident *in, const struct btt_piece *piece,
+		   struct range phys)
+{
+	struct stretch st = {
+		.in = in,
+		.name = in->device.blockdev,
+		.bytes = piece->sector_bytes,
+		.phys_start = piece->sector_bytes.start_bytes,
+	};
+	size_t n_before;
+	int r;
+
+	r = add_plain_owner(in, OWNER_METADATA, phys, NULL, METHOD);
+	if (r >= 0)
+		r = block_dev_of(s->block_fd, st.name, &st.dev);
+	n_before = in->n_owners;
+	if (r >= 0)
+		r = device_ask(s, &st);
+	for (size_t i = n_before; r >= 0 && i < in->n_owners; i++) {
+		in->owners[i].phys_start = phys.start_bytes;
+		r = string_set(&in->owners[i].method, METHOD);
+	}
+	return r;
+}
+
+static int add_piece(struct search *s, struct incident *in, const struct btt_piece *piece,
+		     uint64_t start)
+{
+	struct range phys = { start + piece->bytes.start_bytes, piece->bytes.length_bytes };
+
+	switch (piece->part) {
+	case BTT_RECORDS:
+		return add_plain_owner(in, OWNER_METADATA, phys, NULL, METHOD);
+	case BTT_MAP:
+		return add_map(s, in, piece, phys);
+	case BTT_DATA:
+		break;
+	}
+	return add_data(s, in, piece, phys);
+}
+
+static int read_btt(const struct search *s, const struct incident *in, struct btt *ret)
+{
+	_cleanup_(closep) int debugfs_fd = open("/sys/kernel/debug",
+						O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (debugfs_fd < 0)
+		return -errno;
+	return btt_read(s->block_fd, debugfs_fd, in->device.blockdev, ret);
+}
+
+static int layout_unknown(const struct search *s, struct incident *in, int why)
+{
+	int r = add_unknown(s, in, in->phys);
+
+	return r < 0 ? r
+		     : owners_incomplete(in,
+					 "The layout of the BTT, which debugfs shows, cannot be "
+					 "read: %s",
+					 strerror(-why));
+}
+
+int sector_ask(struct search *s, struct incident *in)
+{
+	_cleanup_(freep) struct btt_piece *pieces = NULL;
+	_cleanup_(btt_done) struct btt btt = {};
+	uint64_t start = 0;
+	size_t n = 0;
+	int r;
+
+	if (!in->device.blockdev) {
+		r = add_plain_owner(in, OWNER_UNKNOWN, in->phys, NULL, METHOD);
+		return r < 0 ? r : owners_incomplete(in, "The sector namespace is disabled");
+	}
+	r = namespace_start(in, &start);
+	if (r >= 0 && in->phys.start_bytes < start)
+		r = -ERANGE;
+	if (r >= 0)
+		r = read_btt(s, in, &btt);
+	if (r >= 0)
+		r = btt_look(&btt,
+			     (struct range){ in->phys.start_bytes - start, in->phys.length_bytes },
+			     &pieces, &n);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0)
+		return layout_unknown(s, in, r);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = add_piece(s, in, &pieces[i], start);
+	return r < 0 ? r : 0;
+}
