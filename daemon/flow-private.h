@@ -70,6 +70,12 @@ void flow_pump(struct flow *f);
 /* The journey is over: its incident is `state` now, on record and told. Frees the journey. */
 void journey_end(struct journey *j, enum incident_state state);
 
+/*
+ * Where the range lies now: names can have changed since, and belong to others by now. False: its
+ * device is away, and nobody can be asked about it.
+ */
+bool flow_find_device(struct journey *j);
+
 /* Replace what one station found out by what a worker sent back. */
 void journey_take_findings(struct journey *j, struct incident *from);
 

@@ -154,6 +154,12 @@ void journey_take_findings(struct journey *j, struct incident *from)
 	in->holders = TAKE(from->holders);
 	in->n_holders = from->n_holders;
 	from->n_holders = 0;
+
+	/* Of all DIMMs of the set, those that hold the range. */
+	if (from->device.dimms) {
+		strv_free(in->device.dimms);
+		in->device.dimms = TAKE(from->device.dimms);
+	}
 }
 
 /* ---- what is bad now ---- */

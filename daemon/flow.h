@@ -50,6 +50,9 @@ DEFINE_CLEANUP(struct flow *, flow_free);
 /* Something may have changed: read what is bad and go on from there. Never blocks for long. */
 void flow_rescan(struct flow *f);
 
+/* Devices came or went: the same, and incidents learn what their devices are called now. */
+void flow_topology_changed(struct flow *f);
+
 /* A filesystem came or went: what nobody owned, or could not be repaired, is looked at again. */
 void flow_mounts_changed(struct flow *f);
 

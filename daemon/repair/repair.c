@@ -26,9 +26,37 @@
 /* Owners can move while we work; a repair that never catches up with them waits instead. */
 #define MAX_ROUNDS 3
 
+/* The map is newer than the incident: the disk that had its name can be another by now. */
+static int find_device(const struct repair_job *job, struct incident *in)
+{
+	struct device now = { 0 };
+	const struct place *place;
+	struct range piece;
+	int r;
+
+	place = address_map_find(job->map, in->phys, &piece);
+	if (!place || !place->device.mode || piece.length_bytes != in->phys.length_bytes)
+		return -ENODEV;
+	r = place_to_device(place, piece, &now);
+	if (r < 0)
+		return r;
+	/* Which DIMMs of its set hold the range, the map does not know. */
+	if (in->device.region && now.region && !strcmp(in->device.region, now.region)) {
+		strv_free(now.dimms);
+		now.dimms = TAKE(in->device.dimms);
+	}
+	device_done(&in->device);
+	in->device = now;
+	return 0;
+}
+
 static int ask_anew(const struct repair_job *job, struct incident *in)
 {
-	int r = owners_find(&in, 1);
+	int r;
+
+	r = find_device(job, in);
+	if (r >= 0)
+		r = owners_find(&in, 1);
 
 	return r < 0 ? r : holders_find(job->proc_fd, &in, 1);
 }
@@ -188,6 +216,8 @@ static int run_round(const struct repair_job *job, struct incident *in)
 
 	start_over(in);
 	r = ask_anew(job, in);
+	if (r == -ENODEV)
+		return set_outcome(in, "waiting", "no-device", "the device of the page is away");
 	if (r >= 0)
 		r = policy_says_less(job, in);
 	if (r != 0)
