@@ -13,6 +13,7 @@
 
 #include "client.h"
 #include "control/lookup.h"
+#include "holders/holders.h"
 #include "print.h"
 
 static int need_root(const char *what)
@@ -160,6 +161,7 @@ static int ask_holders(const struct ctl *ctl, const char *file, struct json_obje
 int command_holders(const struct ctl *ctl)
 {
 	_cleanup_(json_object_putp) struct json_object *answer = NULL;
+	const char *reason;
 	char file[PATH_MAX];
 	int r;
 
@@ -167,12 +169,15 @@ int command_holders(const struct ctl *ctl)
 		print_error("Cannot find %s: %m.", ctl->arguments[0]);
 		return EXIT_FAILED;
 	}
-	if (geteuid() == 0)
+	if (geteuid() == 0) {
+		holders_bpf_new(&reason); /* or else they are found in /proc */
 		r = lookup_holders(file, ctl->offset_bytes, ctl->length_bytes, &answer);
-	else if (client_reachable(ctl))
+		holders_bpf_free();
+	} else if (client_reachable(ctl)) {
 		r = ask_holders(ctl, file, &answer);
-	else
+	} else {
 		return need_root("holders");
+	}
 
 	if (r < 0) {
 		print_error("Cannot examine %s: %s.", ctl->arguments[0], strerror(-r));

@@ -13,6 +13,7 @@
 
 #include "client.h"
 #include "control/lookup.h"
+#include "holders/holders.h"
 #include "print.h"
 
 static bool ask_daemon(const struct ctl *ctl)
@@ -130,6 +131,7 @@ static int explain_here(const struct ctl *ctl, const char *file, struct json_obj
 {
 	_cleanup_(config_freep) struct config *config = NULL;
 	struct policy_context ctx = { .self = getpid(), .cgroup_root = "/sys/fs/cgroup" };
+	const char *reason;
 	int r;
 
 	if (geteuid() != 0) {
@@ -143,7 +145,9 @@ static int explain_here(const struct ctl *ctl, const char *file, struct json_obj
 		return EXIT_FAILED;
 	}
 	ctx.config = config;
+	holders_bpf_new(&reason); /* or else they are found in /proc */
 	r = lookup_explain(&ctx, file, ret);
+	holders_bpf_free();
 	if (r >= 0)
 		return EXIT_FINE;
 	print_error("Cannot examine %s: %s.", ctl->arguments[0],

@@ -24,6 +24,7 @@
 #include "degraded.h"
 #include "flow.h"
 #include "hearing.h"
+#include "holders/holders.h"
 #include "json-fields.h"
 #include "log.h"
 #include "options.h"
@@ -267,6 +268,7 @@ static int open_sources(struct daemon *d)
 	static const struct nvdimm_callbacks nvdimm_callbacks = {
 		on_badblocks, on_topology, on_scrub, on_degraded, on_restored,
 	};
+	const char *reason;
 	int r;
 
 	r = nvdimm_new(d->event, &nvdimm_callbacks, d, &d->nvdimm);
@@ -275,6 +277,9 @@ static int open_sources(struct daemon *d)
 	r = hearing_new(d->event, d->feed, d->degraded, &d->hearing);
 	if (r < 0)
 		return r;
+	r = holders_bpf_new(&reason);
+	if (r < 0)
+		degraded_begin(d->degraded, "holders by BPF", reason);
 	r = mount_watch_new(d->event, on_mounts, d, &d->mount_watch);
 	if (r < 0)
 		degraded_begin(d->degraded, "mounts", strerror(-r));
@@ -417,6 +422,7 @@ static void stop(struct daemon *d)
 		hearing_set_flow(d->hearing, NULL);
 	flow_free(d->flow);
 	mount_watch_free(d->mount_watch);
+	holders_bpf_free();
 	hearing_free(d->hearing);
 	nvdimm_free(d->nvdimm);
 	if (d->degraded)

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * targets: which bytes of which files are lost, in the terms that /proc speaks.
+ * targets: which bytes of which files are lost, of all incidents.
  *
- *   owners -> [targets] -> proc-maps, proc-fd
+ *   owners -> [targets] -> identity
  *
  * In:   incidents with owners.
- * Out:  a table, sorted by file, that each mapping and each open file of the system is looked up
- *       in.
+ * Out:  a table of what every mapping and every open file of the system is compared with.
  *
  * Only what a process can lose is in it: file data, a raw block device, a dax device. Nobody
  * loses anything by an unwritten extent, and metadata is held by the kernel.
@@ -21,9 +20,7 @@
 #include "holders/targets.h"
 #include "locate/stack.h"
 
-#define MAX_MAPPINGS 1024u
-
-static int compare_keys(const struct file_key *l, const struct file_key *r)
+int file_key_compare(const struct file_key *l, const struct file_key *r)
 {
 	if (l->type != r->type)
 		return l->type < r->type ? -1 : 1;
@@ -32,22 +29,6 @@ static int compare_keys(const struct file_key *l, const struct file_key *r)
 	if (l->inode != r->inode)
 		return l->inode < r->inode ? -1 : 1;
 	return 0;
-}
-
-static int compare_targets(const void *a, const void *b)
-{
-	const struct target *l = a, *r = b;
-	int order = compare_keys(&l->key, &r->key);
-
-	if (order)
-		return order;
-	return (l->incident > r->incident) - (l->incident < r->incident);
-}
-
-void targets_sort(struct targets *t)
-{
-	if (t->n)
-		qsort(t->all, t->n, sizeof(*t->all), compare_targets);
 }
 
 int targets_add(struct targets *t, struct target target)
@@ -69,24 +50,6 @@ void targets_done(struct targets *t)
 {
 	free(t->all);
 	*t = (struct targets){};
-}
-
-const struct target *targets_find(const struct targets *t, struct file_key key, size_t *ret_n)
-{
-	size_t low = 0, high = t->n, end;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare_keys(&t->all[middle].key, &key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (end = low; end < t->n && !compare_keys(&t->all[end].key, &key);)
-		end++;
-	*ret_n = end - low;
-	return end > low ? &t->all[low] : NULL;
 }
 
 /* Read once for all owners, and only if one needs it. */
@@ -162,6 +125,12 @@ static int add_dax_device(struct targets *t, const struct incident *in, const st
 			      });
 }
 
+/* In our own mount namespace only: in another's, the same path can be another file. */
+static const char *path_of(const struct owner *o)
+{
+	return o->mount_pid == 0 && o->paths ? o->paths[0] : NULL;
+}
+
 static int add_owner(struct targets *t, struct devices *d, const struct incident *in,
 		     const struct owner *o, size_t incident)
 {
@@ -172,6 +141,7 @@ static int add_owner(struct targets *t, struct devices *d, const struct incident
 		return targets_add(t,
 				   (struct target){
 					   .key = { o->dev, o->inode, 0 },
+					   .path = path_of(o),
 					   .owner = owner_id_of(o),
 					   .file_bytes = { o->file_offset_bytes, o->length_bytes },
 					   .incident = incident,
@@ -197,43 +167,7 @@ int targets_of_incidents(const struct incident *const *incidents, size_t n, stru
 			if (r < 0)
 				return r;
 		}
-	targets_sort(&t);
 	*ret = t;
 	t = (struct targets){};
 	return 0;
-}
-
-int hits_add(struct hits *h, const struct targets *t, struct hit hit)
-{
-	/* Whoever can write can read, so that the one tells the other as well. */
-	unsigned char tells = hit.writable ? 3 : 1, *told;
-
-	if (!h->told)
-		h->told = calloc(t->n, sizeof(*h->told));
-	if (!h->told)
-		return -ENOMEM;
-	told = &h->told[hit.target - t->all];
-	if (hit.mapped)
-		tells <<= 2;
-	if ((!hit.mapped || h->n_mappings >= MAX_MAPPINGS) && (*told & tells) == tells)
-		return 0;
-	*told |= tells;
-
-	if (!(h->n & (h->n - 1))) {
-		struct hit *grown = reallocarray(h->all, h->n ? 2 * h->n : 1, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		h->all = grown;
-	}
-	h->all[h->n++] = hit;
-	h->n_mappings += hit.mapped;
-	return 0;
-}
-
-void hits_done(struct hits *h)
-{
-	free(h->all);
-	free(h->told);
-	*h = (struct hits){};
 }

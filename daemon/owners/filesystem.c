@@ -2,7 +2,7 @@
 /*
  * filesystem: one mounted filesystem, for as long as one question to the owners station takes.
  *
- *   mounts -> [filesystem] -> ask, links, paths
+ *   mounts -> [filesystem] -> ask, names
  *
  * In:   the device number of a disk or partition.
  * Out:  owners with names. All incidents of one question share it, so that its directories are read
@@ -21,6 +21,7 @@
 #include "owners/filesystem.h"
 #include "owners/handle.h"
 #include "owners/links.h"
+#include "owners/names.h"
 
 /* Others are not even opened: what answers for them may be a process that hangs. */
 static bool can_be_asked(const char *type)
@@ -80,6 +81,7 @@ int filesystem_find_unmounted(int proc_fd, dev_t dev, struct filesystem *ret)
 
 void filesystem_done(struct filesystem *fs)
 {
+	inside_done(&fs->inside);
 	closep(&fs->fd);
 	fs->fd = -1;
 	wanted_done(&fs->wanted);
@@ -122,6 +124,7 @@ static int want_names(struct filesystem *fs, const struct incident *in, size_t f
 		wanted = wanted_add(&fs->wanted, o->inode);
 		if (!wanted)
 			return -ENOMEM;
+		wanted->generation = facts.generation;
 		wanted->n_names = S_ISDIR(facts.mode) ? 1 : facts.n_links;
 	}
 	return 0;
@@ -147,23 +150,48 @@ int filesystem_ask(struct filesystem *fs, uint64_t phys_of_fs, struct range phys
 	return want_names(fs, in, first_owner);
 }
 
-int filesystem_find_names(struct filesystem *fs, int proc_fd)
+static int open_inside(struct filesystem *fs)
+{
+	if (*fs->inside.filesystem)
+		return 0;
+	return inside_open(fs->fd, fs->view.filesystem, &fs->inside);
+}
+
+int filesystem_try_names(struct filesystem *fs, const struct mounts *mounts,
+			 const struct owner *former)
+{
+	struct wanted_inode *wanted = wanted_find(&fs->wanted, former->inode);
+	int r;
+
+	if (!wanted || !former->mountpoint || !fs->mount)
+		return 0;
+	r = open_inside(fs);
+	for (char **p = former->paths; r >= 0 && p && *p; p++) {
+		_cleanup_(freep) char *fs_path = NULL;
+
+		r = mounts_fs_path(mounts, fs->mount->dev, former->mount_pid, former->mountpoint,
+				   *p, &fs_path);
+		if (r >= 0 && inside_leads_to(&fs->inside, fs_path, former->inode) > 0)
+			r = wanted_note(&fs->wanted, wanted, fs_path);
+		r = r == -ENOENT ? 0 : r;
+	}
+	return r == -ENOMEM ? r : 0;
+}
+
+int filesystem_find_names(struct filesystem *fs)
 {
 	int r;
 
 	if (!fs->mount || !wanted_n_missing(&fs->wanted))
 		return 0;
-	r = links_find(proc_fd, fs->mount, fs->fd, &fs->wanted);
-	if (r < 0)
-		return r;
-	r = paths_scan(fs->fd, fs->view.filesystem, &fs->wanted);
+	r = open_inside(fs);
+	if (r >= 0)
+		r = names_find(&fs->inside, fs->mount->root, &fs->wanted);
 	if (r == -ENOMEM)
 		return r;
-	if (r < 0) {
-		fs->names_unsure = true;
+	if (r < 0)
 		log_warn(r, "Cannot read all directories of %s, some names will be missing",
 			 fs->mount->mountpoint);
-	}
 	return 0;
 }
 
@@ -211,7 +239,7 @@ int filesystem_name_owner(const struct filesystem *fs, const struct mounts *moun
 		if (r < 0)
 			return r;
 	}
-	if (!wanted || strv_length(wanted->fs_paths) < wanted->n_names)
+	if (!wanted || wanted->n_paths < wanted->n_names)
 		return owners_incomplete(in, "Not every name of inode %llu was found",
 					 (unsigned long long)owner->inode);
 	if (fs->mount->covered)

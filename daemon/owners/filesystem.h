@@ -6,8 +6,9 @@
 
 #include "incident.h"
 #include "owners/fsmap.h"
+#include "owners/inside.h"
 #include "owners/mounts.h"
-#include "owners/paths.h"
+#include "owners/wanted.h"
 
 struct filesystem {
 	dev_t dev;			/* of the block device that it lies on */
@@ -15,8 +16,8 @@ struct filesystem {
 	const struct mount *mount;	/* NULL: not mounted at any path, but in use */
 	bool has_map;			/* view is good */
 	struct fsmap_view view;
-	struct wanted wanted;		/* inodes that owners name, for the directory pass */
-	bool names_unsure;		/* the pass could not read everything */
+	struct inside inside;		/* opened when names are asked for */
+	struct wanted wanted;		/* inodes that owners name, to be named in turn */
 };
 
 /*
@@ -39,8 +40,15 @@ void filesystem_done(struct filesystem *fs);
 int filesystem_ask(struct filesystem *fs, uint64_t phys_of_fs, struct range phys,
 		   struct incident *in);
 
+/*
+ * An owner as it was found before: its names are tried again, before they are searched for. 0 or
+ * -ENOMEM.
+ */
+int filesystem_try_names(struct filesystem *fs, const struct mounts *mounts,
+			 const struct owner *former);
+
 /* Find the names of all inodes that filesystem_ask() met. 0 or -ENOMEM. */
-int filesystem_find_names(struct filesystem *fs, int proc_fd);
+int filesystem_find_names(struct filesystem *fs);
 
 /* Give one owner on this filesystem its mountpoint and paths. 0 or -ENOMEM. */
 int filesystem_name_owner(const struct filesystem *fs, const struct mounts *mounts,

@@ -325,3 +325,21 @@ int mounts_name(const struct mounts *m, const struct mount *mount, const char *f
 	*ret_mount = by;
 	return name_below(by, fs_path, ret);
 }
+
+int mounts_fs_path(const struct mounts *m, dev_t dev, pid_t via_pid, const char *mountpoint,
+		   const char *path, char **ret)
+{
+	const char *below = path + (strcmp(mountpoint, "/") ? strlen(mountpoint) : 0);
+
+	if (!path_is_below(path, mountpoint))
+		return -ENOENT;
+	for (size_t i = 0; i < m->n; i++) {
+		const char *top = strcmp(m->all[i].root, "/") ? m->all[i].root : "";
+
+		if (m->all[i].dev != dev || m->all[i].via_pid != via_pid ||
+		    strcmp(m->all[i].mountpoint, mountpoint))
+			continue;
+		return asprintf(ret, "%s%s", top, *below || *top ? below : "/") < 0 ? -ENOMEM : 0;
+	}
+	return -ENOENT;
+}

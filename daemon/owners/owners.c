@@ -29,6 +29,9 @@ static void search_done(struct search *s)
 	for (size_t i = 0; i < s->n_filesystems; i++)
 		filesystem_done(&s->filesystems[i]);
 	free(s->filesystems);
+	for (size_t i = 0; i < s->n_former; i++)
+		owner_done(&s->former[i]);
+	free(s->former);
 	mounts_free(s->mounts);
 	stack_free(s->stack);
 	closep(&s->proc_fd);
@@ -104,10 +107,30 @@ static int add_other(struct incident *in, enum owner_kind kind, const char *reas
 	return r < 0 ? r : owners_incomplete(in, "%s", reason);
 }
 
+/* Take the owners of an earlier answer: files seldom change their names. */
+static int keep_former(struct search *s, struct incident *in)
+{
+	size_t n = s->n_former + in->n_owners;
+	struct owner *grown;
+
+	if (!in->n_owners)
+		return 0;
+	grown = reallocarray(s->former, n, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	s->former = grown;
+	memcpy(grown + s->n_former, in->owners, in->n_owners * sizeof(*grown));
+	s->n_former = n;
+	in->n_owners = 0;
+	return 0;
+}
+
 static int ask_incident(struct search *s, struct incident *in)
 {
 	const char *mode = in->device.mode ? in->device.mode : "";
 
+	if (keep_former(s, in) < 0)
+		return -ENOMEM;
 	incident_clear_owners(in);
 	in->owners_complete = true;
 	string_set(&in->owners_reason, NULL);
@@ -124,6 +147,25 @@ static int ask_incident(struct search *s, struct incident *in)
 		return add_other(in, OWNER_METADATA,
 				 "The namespace's own page map, in front of its data");
 	return add_other(in, OWNER_UNKNOWN, "No namespace that can be used lies here");
+}
+
+static int find_names(struct search *s)
+{
+	int r;
+
+	for (size_t i = 0; i < s->n_former; i++) {
+		struct filesystem *fs = search_filesystem(s, s->former[i].dev);
+
+		r = s->former[i].dev && fs ? filesystem_try_names(fs, s->mounts, &s->former[i]) : 0;
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < s->n_filesystems; i++) {
+		r = filesystem_find_names(&s->filesystems[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 static int name_owners(struct search *s, struct incident *in)
@@ -162,11 +204,9 @@ int owners_find(struct incident **incidents, size_t n_incidents)
 		if (r < 0)
 			return r;
 	}
-	for (size_t i = 0; i < s.n_filesystems; i++) {
-		r = filesystem_find_names(&s.filesystems[i], s.proc_fd);
-		if (r < 0)
-			return r;
-	}
+	r = find_names(&s);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < n_incidents; i++) {
 		r = name_owners(&s, incidents[i]);
 		if (r < 0)

@@ -14,6 +14,8 @@ struct search {
 	struct mounts *mounts;
 	struct filesystem *filesystems;
 	size_t n_filesystems;
+	struct owner *former;	/* what was found before, of all incidents */
+	size_t n_former;
 };
 
 /* Bytes of one block device, and where they lie in memory. */

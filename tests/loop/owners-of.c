@@ -6,11 +6,12 @@
  *
  * It makes an incident by hand for each range, as if the device began at PHYS_OF_DISK in memory,
  * and lets the stations fill it in. Several ranges are asked at once, as the daemon does after a
- * burst.
+ * burst; or one after another, as it does when files or badblocks have changed.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "holders/holders.h"
@@ -20,12 +21,14 @@
 #define PHYS_OF_DISK UINT64_C(0x100000000)
 
 static const char usage[] =
-	"usage: owners-of [--mode MODE] [--holders] DISK SECTOR N_SECTORS [SECTOR N_SECTORS]...\n"
+	"usage: owners-of [--mode MODE] [--holders] [--again COMMAND]\n"
+	"                 DISK SECTOR N_SECTORS [SECTOR N_SECTORS]...\n"
 	"       owners-of --ask DIR SECTOR N_SECTORS...   of DIR's filesystem, without paths\n";
 
 struct options {
 	const char *mode;
 	const char *ask_dir;
+	const char *again; /* ask, run this, and ask again: the second answer is told */
 	bool holders;
 };
 
@@ -58,6 +61,8 @@ static int ask(const struct options *o, struct incident **incidents, size_t n)
 		return r;
 	}
 	r = owners_find(incidents, n);
+	if (r >= 0 && o->again)
+		r = system(o->again) ? -ECHILD : owners_find(incidents, n);
 	if (r >= 0 && o->holders) {
 		_cleanup_(closep) int proc_fd = open("/proc", O_RDONLY | O_CLOEXEC);
 
@@ -88,6 +93,8 @@ static int parse_options(int *argc, char ***argv, struct options *o)
 			o->mode = (*argv)[2];
 		else if (!strcmp((*argv)[1], "--ask"))
 			o->ask_dir = (*argv)[2];
+		else if (!strcmp((*argv)[1], "--again"))
+			o->again = (*argv)[2];
 		else if (!takes_value)
 			o->holders = true;
 		else
