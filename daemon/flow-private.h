@@ -46,6 +46,7 @@ struct flow {
 	uint64_t last_number;
 	bool ledger_failed;
 	bool too_many;
+	bool cut; /* some list does not show all that is bad */
 	struct badblocks *healed; /* since the last scrub: ARS records do not know yet */
 };
 
