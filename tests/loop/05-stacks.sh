@@ -206,6 +206,7 @@ has_target() {
 }
 if has_target snapshot; then
 	volume hwp-real "0 800000 linear $disk_b 1000000"
+	dd if=/dev/zero of="${disk_a}p2" bs=64K count=1 conv=fsync status=none
 	volume hwp-cow "0 100000 linear ${disk_a}p2 0"
 	volume hwp-origin "0 800000 snapshot-origin /dev/mapper/hwp-real"
 	volume hwp-snap "0 800000 snapshot /dev/mapper/hwp-real /dev/mapper/hwp-cow P 16"

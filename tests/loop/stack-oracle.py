@@ -136,7 +136,7 @@ def fill(directory, seed):
     for turn in range(6):
         for fd in files:
             at, size = dice.randrange(1 << 19), dice.randrange(1, 48) * 4096 - dice.choice((0, 100))
-            if dice.random() < 0.3:
+            if turn and dice.random() < 0.3:
                 os.lseek(fd, dice.randrange(1, 32) * 4096, os.SEEK_CUR)
             os.write(fd, struct.pack("=QQ", fd, turn) + base[at:at + size])
             os.fsync(fd)
