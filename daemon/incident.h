@@ -82,7 +82,7 @@ struct owner {
 	bool unlinked;		/* no link is left; the file lives while somebody has it open */
 	uint64_t phys_start;	/* of this piece */
 	uint64_t file_offset_bytes;
-	uint64_t length_bytes;	/* clipped to the incident's range */
+	uint64_t length_bytes;	/* clipped to the incident's range; method "btt": what lies behind it */
 	bool shared;		/* by reflink, with an owner that is listed beside it or with our quarantine */
 	bool unwritten;
 	char *method;		/* how it was found: "fsmap", "device", ... */
