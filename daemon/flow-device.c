@@ -74,10 +74,20 @@ bool flow_find_device(struct journey *j)
 	return true;
 }
 
+static bool waits_for_device(const struct journey *j)
+{
+	const char *reason = j->in->repair.reason;
+
+	return j->stage == STAGE_REST && reason && !strcmp(reason, "no-device");
+}
+
 void flow_topology_changed(struct flow *f)
 {
-	for (size_t i = 0; i < f->n_journeys; i++)
-		if (!f->journeys[i]->busy)
-			flow_find_device(f->journeys[i]);
+	for (size_t i = 0; i < f->n_journeys; i++) {
+		struct journey *j = f->journeys[i];
+
+		if (!j->busy && flow_find_device(j) && waits_for_device(j))
+			j->stage = STAGE_RESOLVE;
+	}
 	flow_rescan(f);
 }

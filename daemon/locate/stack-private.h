@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* stack-private: what the files of stack share (stack.c, stack-target.c). */
+/* stack-private: what the files of stack share (stack.c, stack-read.c, stack-target.c). */
 #pragma once
+
+#include <dirent.h>
 
 #include "locate/stack.h"
 
@@ -25,6 +27,9 @@ struct stack {
 	struct dm_device *devices;
 	size_t n_devices;
 };
+
+/* A directory of a block device, such as "holders"; NULL where there is none. */
+DIR *stack_open_below(int sysfs_block_fd, const char *name, const char *sub);
 
 /* 0, -ENOMEM or -E2BIG. Pieces that go on where the last one ends are made one. */
 int pieces_add(struct stack_pieces *pieces, const char *name, dev_t dev, struct range bytes,

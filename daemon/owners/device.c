@@ -96,7 +96,7 @@ static int ask_unmounted(struct search *s, const struct stretch *st)
 
 /*
  * Somewhere above a device that cannot be followed something may be mounted: then at least the
- * filesystem is known, though not which file. Also where several are, one is named.
+ * filesystem is known, though not which file. Where several are, one is named.
  */
 static const struct mount *mounted_above(const struct search *s, const char *name, unsigned depth)
 {
@@ -176,8 +176,14 @@ static int ask_above(struct search *s, const struct stretch *st, const struct st
 		     unsigned depth)
 {
 	uint64_t done_to = st->bytes.start_bytes;
-	int r;
+	int r = 0;
 
+	if (*level->opaque && level->pieces.n)
+		r = owners_incomplete(st->in,
+				      "%s is built on %s too, and may use the same part of it",
+				      level->opaque, st->name);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < level->pieces.n; i++) {
 		const struct stack_piece *piece = &level->pieces.all[i];
 		struct stretch above = {

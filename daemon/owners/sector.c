@@ -42,10 +42,12 @@ static int namespace_start(const struct incident *in, uint64_t *ret)
 /* On what is mounted from the device, if anything is. */
 static int add_unknown(const struct search *s, struct incident *in, struct range phys)
 {
-	const struct mount *mount = device_mounted_above(s, in->device.blockdev);
+	const struct mount *mount = NULL;
 	struct owner *owner;
 	int r;
 
+	if (in->device.blockdev)
+		mount = device_mounted_above(s, in->device.blockdev);
 	r = add_plain_owner(in, OWNER_UNKNOWN, phys, mount ? mount->filesystem : NULL, METHOD);
 	if (r < 0 || !mount)
 		return r;
@@ -142,11 +144,7 @@ int sector_ask(struct search *s, struct incident *in)
 	size_t n = 0;
 	int r;
 
-	if (!in->device.blockdev) {
-		r = add_plain_owner(in, OWNER_UNKNOWN, in->phys, NULL, METHOD);
-		return r < 0 ? r : owners_incomplete(in, "The sector namespace is disabled");
-	}
-	r = namespace_start(in, &start);
+	r = in->device.blockdev ? namespace_start(in, &start) : -ENODEV;
 	if (r >= 0 && in->phys.start_bytes < start)
 		r = -ERANGE;
 	if (r >= 0)

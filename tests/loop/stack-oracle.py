@@ -5,10 +5,11 @@ stack-oracle: where the bytes of a block device lie, and whose they are, derived
 
     below DEVICE SECTOR             "DISK SECTOR", by dmsetup table and sysfs, walked downwards
     fill DIRECTORY SEED             files of random bytes, in pieces, with holes, all over
-    compare OWNERS_OF MOUNTPOINT DEVICE N SEED
+    compare OWNERS_OF HWPOISONCTL MOUNTPOINT DEVICE N SEED
         N random sectors of the filesystem's device, of which the extents of every file (FIEMAP) tell
         whose they are: each is walked down to its disk, its bytes are read there and in the file,
-        and then owners-of is asked about that disk and sector.
+        and then owners-of is asked about that disk and sector. The other direction for a few of
+        them: hwpoisonctl resolves the sector of the device.
 
 Shares no code with what is tested, and goes the other way: from files down to disks.
 """
@@ -132,8 +133,8 @@ def fill(directory, seed):
     files = []
     for d in range(8):
         os.mkdir(f"{directory}/d{d}")
-        files += [os.open(f"{directory}/d{d}/file{n}", os.O_WRONLY | os.O_CREAT) for n in range(4)]
-    for turn in range(6):
+        files += [os.open(f"{directory}/d{d}/file{n}", os.O_WRONLY | os.O_CREAT) for n in range(3)]
+    for turn in range(3):
         for fd in files:
             at, size = dice.randrange(1 << 19), dice.randrange(1, 48) * 4096 - dice.choice((0, 100))
             if turn and dice.random() < 0.3:
@@ -143,7 +144,7 @@ def fill(directory, seed):
     for fd in files:
         os.close(fd)
     for n in range(8):
-        os.unlink(f"{directory}/d{n}/file3")
+        os.unlink(f"{directory}/d{n}/file2")
 
 
 def ask(tool, disk, sectors):
@@ -155,18 +156,30 @@ def ask(tool, disk, sectors):
     return answers
 
 
-def compare(tool, mountpoint, device, n, seed):
+def resolve(ctl, device, sector):
+    """[(disk, its sector, path, offset)] as hwpoisonctl says."""
+    out = subprocess.run([ctl, "resolve", "--json", "--device", device, "--sector", str(sector)],
+                         capture_output=True, text=True, check=True).stdout
+    return [(r["device"].get("blockdev"), r["device"].get("sector"), path, o.get("file_offset_bytes"))
+            for r in json.loads(out)["ranges"] for o in r["owners"] for path in o["paths"]]
+
+
+def compare(tool, ctl, mountpoint, device, n, seed):
     dice = random.Random(seed)
     known = tables()
-    device = os.path.basename(os.path.realpath(device))
+    node, device = device, os.path.basename(os.path.realpath(device))
     by_disk = {}
-    for path, offset, sector in pick(mountpoint, n, dice):
+    wrong = 0
+    for i, (path, offset, sector) in enumerate(pick(mountpoint, n, dice)):
         disk, on_disk = below(known, device, sector)
         if read_at(path, offset, False) != read_at(f"/dev/{disk}", on_disk * SECTOR, True):
             raise SystemExit(f"the oracle is wrong about {path} at {offset}: not on {disk} {on_disk}")
         by_disk.setdefault(disk, []).append((on_disk, path, offset))
+        found = resolve(ctl, node, sector) if i < 3 else None
+        if found not in (None, [(disk, on_disk, path, offset)]):
+            wrong += 1
+            print(f"{node} {sector}: wanted {disk} {on_disk} {path} {offset}, found {found}")
 
-    wrong = 0
     for disk, wanted in by_disk.items():
         for (sector, path, offset), found in zip(wanted, ask(tool, disk, [w[0] for w in wanted])):
             owners = [(p, o["file_offset_bytes"], o["length_bytes"])
@@ -184,6 +197,6 @@ if sys.argv[1] == "below":
 elif sys.argv[1] == "fill":
     fill(sys.argv[2], int(sys.argv[3]))
 elif sys.argv[1] == "compare":
-    sys.exit(bool(compare(sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5]), int(sys.argv[6]))))
+    sys.exit(bool(compare(*sys.argv[2:6], int(sys.argv[6]), int(sys.argv[7]))))
 else:
     sys.exit(__doc__)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# guest: --nfit --timeout 240
+# guest: --nfit --timeout 600
 #
 # Every mode of a namespace, several in a region, on interleaved DIMMs with labels: what ndctl
 # injects is found, on the right device, and as far as it can be known with its owner. A BTT's map
@@ -8,10 +8,10 @@
 . "$SRCDIR/tests/vm/lib.sh"
 
 nfit_up || die "nfit_test is there" "$(< "$HWP/nfit.out")"
-fsdax=$(make_namespace region1 fsdax 30M)
-sector=$(make_namespace region1 sector 32M -l 512)
-raw=$(make_namespace region0 raw 12M)
-devdax=$(make_namespace region0 devdax 16M -a 4096)
+fsdax=$(make_namespace region1 fsdax 32M) || exit
+sector=$(make_namespace region1 sector 32M -l 512) || exit
+raw=$(make_namespace region0 raw 16M) || exit
+devdax=$(make_namespace region0 devdax 16M -a 4096) || exit
 get() {
 	jq -r ".$2" <<< "$1"
 }

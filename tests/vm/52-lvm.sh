@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# guest: --timeout 300 --append "memmap=384M!0xa4000000"
+# guest: --timeout 600 --append "memmap=384M!0xa4000000"
 #
 # LVM over two pmem devices, each on a bus of its own, with DAX: a linear volume that goes from one to
 # the other, and a striped one. An address leads up to the file and back, and a page is repaired where
@@ -22,7 +22,7 @@ udevadm settle
 export TEST_DIR=/tmp TEST_DEV=/dev/null QA_CHECK_FS=yes		# 256 MB are enough
 mkdir -p /mnt/linear /mnt/striped
 for lv in linear striped; do
-	mkfs.xfs -q -f -d nosalign -m reflink=1,rmapbt=1 /dev/vg/$lv || die "mkfs.xfs works"
+	mkfs.xfs -q -f -d noalign -m reflink=1,rmapbt=1 /dev/vg/$lv || die "mkfs.xfs works"
 	mount -o dax=always /dev/vg/$lv /mnt/$lv || die "/mnt/$lv is mounted with DAX"
 done
 

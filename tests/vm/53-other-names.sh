@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# guest: --timeout 300 --append "memmap=384M!0xa4000000"
+# guest: --timeout 600 --append "memmap=384M!0xa4000000"
 #
 # A device goes with an open incident, another comes and takes its names, and then the first is back
 # with new ones. The incident is about an address: nobody is asked in the meantime, least of all who

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# guest: --timeout 240
+# guest: --timeout 600
 #
 # A namespace that was given to the kernel as ordinary memory (daxctl reconfigure-device): bad ranges
 # of it are of the mode "ram", with the namespace that they come from.

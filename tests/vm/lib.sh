@@ -164,8 +164,8 @@ bed_up() {
 	bed_fs "$@"
 }
 
-# nfit_up: the kernel's simulated bus instead (guest --nfit), with empty labels. Its regions are of
-# 32 and 64 MiB, on two and four DIMMs; in its memory there is no DAX.
+# nfit_up: the kernel's simulated bus instead (guest --nfit), with empty labels. region0 has 32 MiB on
+# two DIMMs, region1 64 MiB on four, for namespaces of 16 MiB or more. There is no DAX.
 nfit_up() {
 	local module
 
@@ -177,10 +177,6 @@ nfit_up() {
 	udevadm settle
 	ndctl disable-region -b nfit_test.0 all && ndctl init-labels -f -b nfit_test.0 all &&
 		ndctl enable-region -b nfit_test.0 all || die "labels are made"
-	# 16 MiB by default, and then a region has room for two namespaces.
-	for module in /sys/bus/nd/devices/ndbus0/region*/align; do
-		echo 0x200000 > "$module"
-	done
 	modprobe -qa xfs ext4
 	# Else mkfs.xfs makes nothing below 300 MB.
 	export TEST_DIR=/tmp TEST_DEV=/dev/null QA_CHECK_FS=yes
