@@ -145,7 +145,7 @@ static int explain_here(const struct ctl *ctl, const char *file, struct json_obj
 		return EXIT_FAILED;
 	}
 	ctx.config = config;
-	holders_bpf_new(&reason); /* or else they are found in /proc */
+	holders_bpf_new(config->skip_programs, &reason); /* or else they are found in /proc */
 	r = lookup_explain(&ctx, file, ret);
 	holders_bpf_free();
 	if (r >= 0)

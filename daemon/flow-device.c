@@ -31,6 +31,11 @@ static bool same_device(const struct device *a, const struct device *b)
 	       a->sector == b->sector && a->n_sectors == b->n_sectors;
 }
 
+static bool has_no_namespace(const struct device *device)
+{
+	return device->mode && !strcmp(device->mode, "none");
+}
+
 /*
  * The device as it is called now. 1: it is there; 0: it is away, or disabled and does not tell what
  * it holds; -ENOMEM. *ret is set only at 1, and the caller's to device_done().
@@ -59,9 +64,16 @@ bool flow_find_device(struct journey *j)
 	struct device now = { 0 };
 	int r;
 
+	if (incident_is_ram(j->in))
+		return true; /* which is on no map, and always there */
 	r = present_device(j->flow, j->in->phys, &now);
 	if (r <= 0)
 		return false;
+	/* A region on its way out has lost its namespaces first. */
+	if (has_no_namespace(&now) && !has_no_namespace(&j->in->device)) {
+		device_done(&now);
+		return false;
+	}
 	if (same_device(&now, &j->in->device)) {
 		device_done(&now);
 		return true;

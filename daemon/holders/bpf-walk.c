@@ -23,6 +23,7 @@
 #include "bpf/holders.h"
 #include "cleanup.h"
 #include "holders/bpf.h"
+#include "holders/helper.h"
 #include "holders/identity.h"
 #include "holders/process.h"
 
@@ -287,8 +288,10 @@ static int take_load(const struct bpf_programs *bpf, const struct load *l)
 /* ---- from records to hits ---- */
 
 struct search {
+	const struct bpf_programs *bpf;
 	const struct targets *targets;
 	const struct identities *ids;
+	pid_t pid; /* 0: all processes */
 	struct hits *hits;
 };
 
@@ -348,21 +351,57 @@ static int compare_with_targets(const struct holders_record *record, void *userd
 	return r;
 }
 
-static int walk_all_loads(const struct bpf_programs *bpf, struct search *s, struct load *l,
-			  pid_t pid)
+static int search(const struct search *s, enum bpf_fd program, struct hits *hits)
+{
+	struct search mine = *s;
+
+	mine.hits = hits;
+	return walk(s->bpf->fds[program], s->pid, compare_with_targets, &mine);
+}
+
+static int run_find_open(struct hit_pipe *to, const void *job)
+{
+	const struct search *s = job;
+	_cleanup_(hits_done) struct hits found = { .n_targets = s->targets->n };
+	int r;
+
+	r = search(s, BPF_FIND_OPEN, &found);
+	return r < 0 ? r : hits_put(to, &found);
+}
+
+/*
+ * The two walks have nothing in common, so of all processes they are done side by side, the one
+ * over open files by a child. It waits for no lock, and whoever watches our time watches it as
+ * well.
+ */
+static int find_both(const struct search *s, struct hits *hits)
+{
+	_cleanup_(helper_done) struct helper helper = { .fd = -1 };
+	struct hit hit;
+	int r;
+
+	if (s->pid)
+		return search(s, BPF_FIND_MAPPED, hits) ?: search(s, BPF_FIND_OPEN, hits);
+	r = helper_start(run_find_open, s, &helper);
+	if (r >= 0)
+		r = search(s, BPF_FIND_MAPPED, hits);
+	while (r >= 0 && (r = helper_next(&helper, UINT64_MAX, &hit)) > 0)
+		r = hits_add(hits, hit);
+	return r;
+}
+
+static int walk_all_loads(const struct search *s, struct load *l, struct hits *hits)
 {
 	size_t next = 0;
 	int r = 0;
 
 	while (r >= 0 && next < s->ids->n) {
 		next = fill_load(l, s->targets, s->ids, next);
-		r = put_load(bpf, l);
+		r = put_load(s->bpf, l);
 		if (r >= 0)
-			r = walk(bpf->fds[BPF_FIND_MAPPED], pid, compare_with_targets, s);
+			r = find_both(s, hits);
 		if (r >= 0)
-			r = walk(bpf->fds[BPF_FIND_OPEN], pid, compare_with_targets, s);
-		if (r >= 0)
-			r = take_load(bpf, l);
+			r = take_load(s->bpf, l);
 	}
 	return r;
 }
@@ -372,7 +411,7 @@ int bpf_walk(const struct bpf_programs *bpf, const struct targets *targets, pid_
 {
 	_cleanup_(identities_done) struct identities ids = {};
 	_cleanup_(freep) struct load *l = malloc(sizeof(*l));
-	struct search s = { targets, &ids, hits };
+	struct search s = { bpf, targets, &ids, pid, NULL };
 	int r;
 
 	if (!l)
@@ -380,7 +419,7 @@ int bpf_walk(const struct bpf_programs *bpf, const struct targets *targets, pid_
 	r = identities_of(targets, ask_kernel, (void *)bpf, &ids);
 	if (r >= 0)
 		r = lock(bpf->fds[BPF_LOCK]);
-	return r < 0 ? r : walk_all_loads(bpf, &s, l, pid);
+	return r < 0 ? r : walk_all_loads(&s, l, hits);
 }
 
 /* ---- can it be relied upon? ---- */

@@ -2,18 +2,20 @@
 /*
  * bpf: the programs that walk over all processes in the kernel, as long as they are loaded.
  *
- *   bpf/holders.bpf.c -> [bpf] -> bpf-walk
+ *   bpf/holders.bpf.c -> programs-load -> [bpf] -> bpf-walk
  *
- * In:   the programs, once, at start-up: that takes 25 ms and, for the kernel's types, 13 MB.
- * Out:  seven descriptors; all else is given back.
+ * In:   the programs, once, at start-up: that takes a child 25 ms.
+ * Out:  seven descriptors.
  *
  * The skeleton is libbpf's and not the light one, whose loader reads kernel memory by a helper:
  * under lockdown=confidentiality that would not load what is loadable.
  */
 #include "config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "holders/bpf.h"
 #include "holders/holders.h"
@@ -27,16 +29,18 @@ const struct bpf_programs *bpf_programs_get(void)
 
 #ifdef HAVE_BPF
 
-#include <fcntl.h>
-#include <malloc.h>
+#include <stdio.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <bpf/libbpf.h>
 
 #include "bpf/holders.skel.h"
 #include "cleanup.h"
+#include "programs-child.h"
+#include "programs-load.h"
 #include "worker.h"
+
+static_assert(BPF_N_FDS <= PROGRAMS_MAX_FDS, "they come from a child");
 
 static struct bpf_programs *bpf_programs_free(struct bpf_programs *bpf)
 {
@@ -48,59 +52,95 @@ static struct bpf_programs *bpf_programs_free(struct bpf_programs *bpf)
 	return NULL;
 }
 DEFINE_CLEANUP(struct bpf_programs *, bpf_programs_free);
-DEFINE_CLEANUP(struct holders_bpf *, holders_bpf__destroy);
 
 static int ignore_messages(enum libbpf_print_level level, const char *format, va_list args)
 {
 	return 0;
 }
 
-/* They outlive the skeleton. */
-static int keep_fds(const struct holders_bpf *s, struct bpf_programs *bpf)
-{
-	_cleanup_(closep) int lock_fd = memfd_create("hwpoisond-holders", MFD_CLOEXEC);
-	int fds[BPF_N_FDS] = {
-		[BPF_LOCK] = lock_fd,
-		[BPF_FILES] = bpf_map__fd(s->maps.files),
-		[BPF_RANGES] = bpf_map__fd(s->maps.ranges),
-		[BPF_FIND_MAPPED] = bpf_program__fd(s->progs.find_mapped),
-		[BPF_FIND_OPEN] = bpf_program__fd(s->progs.find_open),
-		[BPF_TELL_MAPPED] = bpf_program__fd(s->progs.tell_mapped),
-		[BPF_TELL_OPEN] = bpf_program__fd(s->progs.tell_open),
-	};
+/* ---- in the child ---- */
 
-	for (size_t i = 0; i < BPF_N_FDS; i++) {
-		bpf->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
-		if (bpf->fds[i] < 0)
-			return -errno;
-	}
-	return 0;
+struct answer {
+	int r;
+	char reason[256];
+};
+
+static struct bpf_object *open_holders(bool may_read, void *userdata, void **ret)
+{
+	struct holders_bpf *s = holders_bpf__open();
+
+	*ret = s;
+	return s ? s->obj : NULL;
 }
 
-static int load(struct bpf_programs *bpf, const char **ret_reason)
+static void destroy_holders(void *skeleton)
 {
-	_cleanup_(holders_bpf__destroyp) struct holders_bpf *s = NULL;
-	libbpf_print_fn_t old_print;
+	holders_bpf__destroy(skeleton);
+}
+
+/* A walk over mappings without one over open files would be half of an answer. */
+static void on_missing(unsigned program, const char *reason, void *userdata)
+{
+	struct answer *answer = userdata;
+
+	answer->r = -EOPNOTSUPP;
+	snprintf(answer->reason, sizeof(answer->reason), "%s", reason);
+}
+
+static void run_in_child(void *result, int fds[static PROGRAMS_MAX_FDS], void *userdata)
+{
+	static const struct program_object object = { open_holders, destroy_holders };
+	const uint32_t *skip = userdata;
+	struct programs_load load = { .skip = *skip, .on_missing = on_missing, .userdata = result };
+	struct answer *answer = result;
+	struct bpf_object *found;
+	struct holders_bpf *s;
+	void *skeleton;
 	int r;
 
 	/* It would write to stderr what is an ordinary answer here. */
-	old_print = libbpf_set_print(ignore_messages);
-	s = holders_bpf__open_and_load();
-	r = s ? 0 : -errno;
-	libbpf_set_print(old_print);
-	if (r == -EPERM || r == -EACCES) {
-		*ret_reason = "Not allowed to load BPF programs (CAP_BPF and CAP_PERFMON)";
-		return -EPERM;
-	}
+	libbpf_set_print(ignore_messages);
+	r = programs_load(&load, &object, &found, &skeleton);
 	if (r < 0) {
-		*ret_reason = "The BPF programs cannot be loaded";
-		return r;
+		answer->r = r;
+		snprintf(answer->reason, sizeof(answer->reason), "%s",
+			 r == -EPERM ? "Not allowed to load BPF programs (CAP_BPF and CAP_PERFMON)"
+				     : "The BPF programs cannot be loaded");
 	}
-	*ret_reason = "No descriptors are left";
-	return keep_fds(s, bpf);
+	if (answer->r < 0)
+		return;
+	s = skeleton;
+	fds[BPF_FILES] = bpf_map__fd(s->maps.files);
+	fds[BPF_RANGES] = bpf_map__fd(s->maps.ranges);
+	fds[BPF_FIND_MAPPED] = bpf_program__fd(s->progs.find_mapped);
+	fds[BPF_FIND_OPEN] = bpf_program__fd(s->progs.find_open);
+	fds[BPF_TELL_MAPPED] = bpf_program__fd(s->progs.tell_mapped);
+	fds[BPF_TELL_OPEN] = bpf_program__fd(s->progs.tell_open);
 }
 
-int holders_bpf_new(const char **ret_reason)
+/* ---- in the daemon ---- */
+
+static int load(struct bpf_programs *bpf, uint32_t skip, const char **ret_reason)
+{
+	static struct answer answer;
+	int fds[PROGRAMS_MAX_FDS];
+	int r;
+
+	answer = (struct answer){ 0 };
+	*ret_reason = "The loader of BPF programs failed";
+	r = programs_load_in_child(run_in_child, &skip, &answer, sizeof(answer), fds);
+	if (r < 0)
+		return r;
+	*ret_reason = answer.reason;
+	if (answer.r < 0)
+		return answer.r;
+	memcpy(bpf->fds, fds, sizeof(bpf->fds));
+	bpf->fds[BPF_LOCK] = memfd_create("hwpoisond-holders", MFD_CLOEXEC);
+	*ret_reason = "No descriptors are left";
+	return bpf->fds[BPF_LOCK] < 0 ? -errno : 0;
+}
+
+int holders_bpf_new(uint32_t skip, const char **ret_reason)
 {
 	_cleanup_(bpf_programs_freep) struct bpf_programs *bpf = NULL;
 	int r;
@@ -114,9 +154,7 @@ int holders_bpf_new(const char **ret_reason)
 	}
 	for (size_t i = 0; i < BPF_N_FDS; i++)
 		bpf->fds[i] = -1;
-	r = load(bpf, ret_reason);
-	/* The allocator gives back nothing of the kernel's types by itself. */
-	malloc_trim(0);
+	r = load(bpf, skip, ret_reason);
 	if (r >= 0)
 		r = bpf_walk_check(bpf, ret_reason);
 	for (size_t i = 0; r >= 0 && i < BPF_N_FDS; i++)
@@ -137,7 +175,7 @@ void holders_bpf_free(void)
 
 #else
 
-int holders_bpf_new(const char **ret_reason)
+int holders_bpf_new(uint32_t skip, const char **ret_reason)
 {
 	*ret_reason = "Built without BPF";
 	return -EOPNOTSUPP;

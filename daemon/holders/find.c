@@ -5,7 +5,7 @@
  *   targets -> [find] -> hits -> holders
  *                └ bpf-walk, or else proc-scan
  *
- * In:   targets.
+ * In:   targets. Of files, a walk by BPF knows; pages of memory are looked for in page tables.
  * Out:  hits, from whichever way worked.
  *
  * A process that is stuck in the kernel stops either way. The walk by BPF is given up as a whole,
@@ -85,9 +85,10 @@ static int scan_proc(const struct proc_scan_job *job, struct hits *ret, pid_t *r
 	return r;
 }
 
-static int find_by_proc(int proc_fd, const struct targets *targets, pid_t pid, struct hits *ret)
+static int find_by_proc(int proc_fd, const struct targets *targets, bool only_pages, pid_t pid,
+			struct hits *ret)
 {
-	struct proc_scan_job job = { proc_fd, targets, pid, 0 };
+	struct proc_scan_job job = { proc_fd, targets, only_pages, pid, 0 };
 
 	for (unsigned n_stuck = 0; n_stuck < MAX_STUCK; n_stuck++) {
 		pid_t at;
@@ -111,12 +112,14 @@ int find_hits(int proc_fd, const struct targets *targets, pid_t pid, struct hits
 	*ret = (struct hits){ .n_targets = targets->n };
 	if (!targets->n)
 		return 0;
-	if (bpf) {
+	if (bpf && targets->has_files) {
 		r = find_by_bpf(bpf, targets, pid, ret);
+		if (r >= 0 && targets->has_pages)
+			return find_by_proc(proc_fd, targets, true, pid, ret);
 		if (r >= 0)
 			return 0;
 		log_warn(r, "Cannot find holders by BPF, reading /proc instead");
 		hits_clear(ret);
 	}
-	return find_by_proc(proc_fd, targets, pid, ret);
+	return find_by_proc(proc_fd, targets, !targets->has_files, pid, ret);
 }

@@ -28,8 +28,13 @@ struct describing {
 	struct incident **incidents;
 };
 
+/* One that is found by two names of its file is one mapping. */
 static int add_mapping(struct holder *h, const struct holder_mapping *mapping)
 {
+	for (size_t i = 0; i < h->n_mappings; i++)
+		if (h->mappings[i].virt_start == mapping->virt_start &&
+		    h->mappings[i].length_bytes == mapping->length_bytes)
+			return 0;
 	if (!(h->n_mappings & (h->n_mappings - 1))) {
 		struct holder_mapping *grown = reallocarray(
 			h->mappings, h->n_mappings ? 2 * h->n_mappings : 1, sizeof(*grown));

@@ -19,10 +19,11 @@
 
 /*
  * Load the BPF programs that find holders from then on, here and in workers; without them /proc is
- * read, for the same answer, several times slower. 0, or negative errno with
- * *ret_reason a static sentence: -EOPNOTSUPP built without BPF, -EPERM not allowed to.
+ * read, for the same answer, several times slower. `skip`: as
+ * in programs.h; one of ours is as good as all. 0, or negative errno with *ret_reason a static
+ * sentence: -EOPNOTSUPP built without BPF or left out, -EPERM not allowed to.
  */
-int holders_bpf_new(const char **ret_reason);
+int holders_bpf_new(uint32_t skip, const char **ret_reason);
 void holders_bpf_free(void);
 
 /* proc_fd: an open /proc, stays the caller's. 0 or negative errno. */

@@ -3,7 +3,7 @@
  * proc-scan: who touches these targets, by reading /proc.
  *
  *   identity, /proc/PID -> [proc-scan] -> helper -> find
- *       └ proc-maps, proc-fd
+ *       └ proc-maps, proc-fd, pagemap
  *
  * In:   targets.
  * Out:  hits, process by process, each announced before it is looked at.
@@ -23,6 +23,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "holders/pagemap.h"
 #include "holders/proc-fd.h"
 #include "holders/proc-maps.h"
 #include "holders/proc-scan.h"
@@ -130,8 +131,12 @@ static int scan_threads(struct proc_process *p, int pid_fd, bool memory_seen)
 static int scan_process(struct proc_process *p, int pid_fd)
 {
 	bool memory_seen;
-	int r;
+	int r = 0;
 
+	if (p->targets->has_pages)
+		r = pagemap_scan(p, pid_fd);
+	if (fatal(r) || p->only_pages)
+		return r;
 	r = proc_maps_scan(p, pid_fd);
 	if (r == -ENOMEM)
 		return r;
@@ -218,6 +223,7 @@ int proc_scan(const struct proc_scan_job *job, struct hit_pipe *to)
 	struct proc_process p = {
 		.targets = job->targets,
 		.ids = &ids,
+		.only_pages = job->only_pages,
 		.pid = job->pid,
 		.buffer = buffer,
 		.buffer_bytes = BUFFER_BYTES,

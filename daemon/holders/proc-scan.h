@@ -10,6 +10,7 @@
 struct proc_scan_job {
 	int proc_fd;
 	const struct targets *targets;
+	bool only_pages;	/* files are looked for by somebody else */
 	pid_t pid;		/* 0: all processes */
 	pid_t after;		/* ... behind this one, in the order of /proc */
 };
@@ -24,6 +25,7 @@ int proc_scan(const struct proc_scan_job *job, struct hit_pipe *to);
 struct proc_process {
 	const struct targets *targets;
 	const struct identities *ids;
+	bool only_pages;
 	pid_t pid;
 	char *buffer;
 	size_t buffer_bytes;

@@ -7,7 +7,8 @@
  * In:   incidents with owners.
  * Out:  a table of what every mapping and every open file of the system is compared with.
  *
- * Only what a process can lose is in it: file data, a raw block device, a dax device. Nobody
+ * Only what a process can lose is in it: file data, a raw block device, a dax device, a cached page
+ * of any of them. Nobody
  * loses anything by an unwritten extent, and metadata is held by the kernel.
  */
 #include <errno.h>
@@ -31,6 +32,11 @@ int file_key_compare(const struct file_key *l, const struct file_key *r)
 	return 0;
 }
 
+struct file_key target_key_of_page(uint64_t phys_start)
+{
+	return (struct file_key){ 0, phys_start / PAGE_BYTES, S_IFMT };
+}
+
 int targets_add(struct targets *t, struct target target)
 {
 	if (!(t->n & (t->n - 1))) {
@@ -41,7 +47,9 @@ int targets_add(struct targets *t, struct target target)
 		t->all = grown;
 	}
 	t->all[t->n++] = target;
-	t->has_devices |= target.key.type != 0;
+	t->has_pages |= target.key.type == S_IFMT;
+	t->has_files |= target.key.type != S_IFMT;
+	t->has_devices |= target.key.type == S_IFBLK || target.key.type == S_IFCHR;
 	t->has_blocks |= target.key.type == S_IFBLK;
 	return 0;
 }
@@ -131,10 +139,62 @@ static const char *path_of(const struct owner *o)
 	return o->mount_pid == 0 && o->paths ? o->paths[0] : NULL;
 }
 
+/* What no file tells of is looked for in page tables. */
+static int add_pages(struct targets *t, const struct incident *in, const struct owner *o,
+		     size_t incident)
+{
+	int r = 0;
+
+	for (uint64_t at = 0; r >= 0 && incident_is_ram(in) && at < o->length_bytes;
+	     at += PAGE_BYTES)
+		r = targets_add(t, (struct target){
+					   .key = target_key_of_page(o->phys_start + at),
+					   .owner = owner_id_of(o),
+					   .incident = incident,
+				   });
+	return r;
+}
+
+/*
+ * By what the kernel knows the file, for mappings; and by what stat(2) says of each of its names,
+ * for those who have it open: in an overlay, or a subvolume, that is something else.
+ */
+static int add_cached_file(struct targets *t, const struct incident *in, const struct owner *o,
+			   size_t incident)
+{
+	struct target target = {
+		.key = { o->dev, o->inode, o->inode ? 0 : S_IFBLK },
+		.owner = owner_id_of(o),
+		.file_bytes = { o->file_offset_bytes, o->length_bytes },
+		.incident = incident,
+	};
+	int r;
+
+	if (!o->dev)
+		return 0;
+	r = targets_add(t, target);
+	for (char **path = o->paths; r >= 0 && o->inode && !o->mount_pid && path && *path; path++) {
+		struct stat st;
+
+		if (lstat(*path, &st) < 0 || !S_ISREG(st.st_mode) ||
+		    (st.st_dev == o->dev && st.st_ino == o->inode))
+			continue;
+		target.path = *path;
+		target.key = (struct file_key){ st.st_dev, st.st_ino, 0 };
+		r = targets_add(t, target);
+	}
+	return r;
+}
+
 static int add_owner(struct targets *t, struct devices *d, const struct incident *in,
 		     const struct owner *o, size_t incident)
 {
 	switch (o->kind) {
+	case OWNER_RAM_ANON:
+	case OWNER_UNKNOWN:
+		return add_pages(t, in, o, incident);
+	case OWNER_RAM_FILE:
+		return add_cached_file(t, in, o, incident);
 	case OWNER_FILE_DATA:
 		if (!o->inode)
 			return 0;

@@ -19,6 +19,9 @@ struct file_key {
 
 int file_key_compare(const struct file_key *l, const struct file_key *r);
 
+/* A page of memory is no file: no file has such a key. */
+struct file_key target_key_of_page(uint64_t phys_start);
+
 struct target {
 	struct file_key key;
 	const char *path;	/* where the file can be opened, the incident's; NULL: nowhere */
@@ -32,6 +35,8 @@ struct targets {
 	size_t n;
 	bool has_devices;	/* some are device nodes */
 	bool has_blocks;	/* ... of block devices */
+	bool has_files;		/* some are files or devices */
+	bool has_pages;		/* some are pages of memory */
 };
 
 /* One for each owner of each incident that processes can hold. 0 or -ENOMEM. */

@@ -6,7 +6,8 @@
  *
  * In:   a page's good sectors, before anything that changes an owner; each run of file bytes that
  *       became zeros.
- * Out:  the page again, after a crash, until the repair is over. Losses stay for good.
+ * Out:  the page again, after a crash, until the repair is over. Losses stay for good, for whoever
+ *       asks what a file has lost.
  */
 #include <assert.h>
 #include <errno.h>
@@ -99,4 +100,43 @@ int ledger_add_loss(struct ledger *l, uint64_t incident, const struct loss *loss
 			 (int64_t)loss->inode, loss->mountpoint ? loss->mountpoint : "",
 			 (int64_t)loss->file_offset_bytes, (int64_t)loss->length_bytes, text);
 	return r < 0 ? r : 0;
+}
+
+static int read_loss(sqlite3_stmt *s, struct loss *ret)
+{
+	_cleanup_(json_object_putp) struct json_object *names = NULL;
+	struct json_fields f = {};
+
+	f.r = ledger_column_json(s, 4, &names);
+	f.object = names;
+	ret->inode = (uint64_t)sqlite3_column_int64(s, 1);
+	ret->file_offset_bytes = (uint64_t)sqlite3_column_int64(s, 2);
+	ret->length_bytes = (uint64_t)sqlite3_column_int64(s, 3);
+	field_get_string(&f, "mountpoint", &ret->mountpoint);
+	field_get_strv(&f, "paths", &ret->paths);
+	return f.r == -EBADMSG ? -EUCLEAN : f.r;
+}
+
+int ledger_losses(struct ledger *l, uint64_t incident, ledger_each_loss each, void *userdata)
+{
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+	int r;
+
+	r = database_prepare(l->db, &s,
+			     "SELECT lost_usec, inode, file_offset_bytes, length_bytes, json"
+			     " FROM loss WHERE incident = ? ORDER BY lost_usec, file_offset_bytes",
+			     "i", (int64_t)incident);
+	if (r < 0)
+		return r;
+	while ((r = statement_step(s)) > 0) {
+		struct loss loss = {};
+
+		r = read_loss(s, &loss);
+		if (r >= 0)
+			r = each(&loss, (uint64_t)sqlite3_column_int64(s, 0), userdata);
+		loss_done(&loss);
+		if (r < 0)
+			return r;
+	}
+	return r;
 }

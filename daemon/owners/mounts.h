@@ -25,6 +25,7 @@ struct mount {
 struct mounts {
 	struct mount *all;
 	size_t n;
+	bool any_device;	/* also those without a block device below */
 };
 
 /*
@@ -32,6 +33,9 @@ struct mounts {
  * negative errno.
  */
 int mounts_read(int proc_fd, struct mounts **ret);
+
+/* The same, and those that live in memory or elsewhere, too. */
+int mounts_read_all(int proc_fd, struct mounts **ret);
 struct mounts *mounts_free(struct mounts *m);
 DEFINE_CLEANUP(struct mounts *, mounts_free);
 

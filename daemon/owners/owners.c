@@ -10,8 +10,8 @@
  * All incidents are asked about first, then each filesystem's directories are read once for all of
  * them: the path, not the range, is what costs.
  *
- * What a block device and those built on it keep is device.c, a sector namespace sector.c; how a filesystem answers is
- * filesystem.c and ask.c.
+ * What a block device and those built on it keep is device.c, a sector namespace sector.c; how a
+ * filesystem answers is filesystem.c and ask.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,9 @@
 
 #include "locate/block.h"
 #include "owners/ask.h"
+#include "owners/in_use.h"
 #include "owners/owners.h"
+#include "owners/ram.h"
 #include "owners/search.h"
 #include "owners/sector.h"
 #include "owners/unmounted.h"
@@ -32,6 +34,7 @@ static void search_done(struct search *s)
 	for (size_t i = 0; i < s->n_former; i++)
 		owner_done(&s->former[i]);
 	free(s->former);
+	free(s->behind);
 	mounts_free(s->mounts);
 	stack_free(s->stack);
 	closep(&s->proc_fd);
@@ -129,18 +132,23 @@ static int ask_incident(struct search *s, struct incident *in)
 {
 	const char *mode = in->device.mode ? in->device.mode : "";
 
+	/* Its owner was seen when the kernel gave the page up, and cannot be found again. */
+	if (incident_is_ram(in))
+		return 0;
 	if (keep_former(s, in) < 0)
 		return -ENOMEM;
 	incident_clear_owners(in);
 	in->owners_complete = true;
+	in->owners_searching = false;
 	string_set(&in->owners_reason, NULL);
 
 	if (!strcmp(mode, "devdax"))
 		return devdax_ask(in);
-	if (!strcmp(mode, "ram"))
-		return add_other(in, OWNER_UNKNOWN, "Ordinary memory: only the kernel knows whose");
 	if (!strcmp(mode, "sector"))
 		return sector_ask(s, in);
+	if (!strcmp(mode, "ram"))
+		return add_other(in, OWNER_UNKNOWN,
+				 "The dax device was given to the kernel as memory");
 	if (in->device.blockdev && in->device.n_sectors)
 		return ask_block_device(s, in);
 	if (!strcmp(mode, "fsdax"))
@@ -174,7 +182,7 @@ static int name_owners(struct search *s, struct incident *in)
 		struct filesystem *fs = search_filesystem(s, in->owners[i].dev);
 		int r;
 
-		if (!in->owners[i].dev || !fs)
+		if (!in->owners[i].dev || !fs || incident_is_ram(in))
 			continue;
 		r = filesystem_name_owner(fs, s->mounts, in, &in->owners[i]);
 		if (r < 0)
@@ -183,12 +191,60 @@ static int name_owners(struct search *s, struct incident *in)
 	return 0;
 }
 
-int owners_find(struct incident **incidents, size_t n_incidents)
+/* What processes have open, on the filesystems that must be searched: one walk for all. */
+static int find_in_use(const struct search *s, struct in_use *in_use)
+{
+	size_t n = 0;
+	int r;
+
+	for (size_t i = 0; i < s->n_filesystems; i++)
+		if (filesystem_must_search(&s->filesystems[i]))
+			in_use[n++].dev = s->filesystems[i].view.dev;
+	if (!n)
+		return 0;
+	r = in_use_find(s->proc_fd, in_use, n);
+	return r == -ENOMEM ? r : 0;
+}
+
+static int search_all(struct search *s, const struct scan_how *how)
+{
+	struct in_use *in_use = calloc(s->n_filesystems + 1, sizeof(*in_use)), *next = in_use;
+	int r;
+
+	if (!in_use)
+		return -ENOMEM;
+	r = find_in_use(s, in_use);
+	for (size_t i = 0; i < s->n_filesystems && r >= 0; i++) {
+		if (!filesystem_must_search(&s->filesystems[i]))
+			continue;
+		r = filesystem_search(&s->filesystems[i], next->inodes, next->n, how);
+		next++;
+	}
+	for (size_t i = 0; i < s->n_filesystems; i++)
+		free(in_use[i].inodes);
+	free(in_use);
+	return r;
+}
+
+static int compare_owners(const void *a, const void *b)
+{
+	const struct owner *l = a, *r = b;
+
+	if (l->phys_start != r->phys_start)
+		return l->phys_start < r->phys_start ? -1 : 1;
+	if (l->inode != r->inode)
+		return l->inode < r->inode ? -1 : 1;
+	return (l->file_offset_bytes > r->file_offset_bytes) -
+	       (l->file_offset_bytes < r->file_offset_bytes);
+}
+
+int owners_find(struct incident **incidents, size_t n_incidents, const struct scan_how *how)
 {
 	_cleanup_(search_done) struct search s = {
 		.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 		.block_fd = open("/sys/class/block", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 	};
+	static const struct scan_how all = {};
 	int r;
 
 	if (s.proc_fd < 0 || s.block_fd < 0)
@@ -204,13 +260,27 @@ int owners_find(struct incident **incidents, size_t n_incidents)
 		if (r < 0)
 			return r;
 	}
-	r = find_names(&s);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < n_incidents; i++) {
-		r = name_owners(&s, incidents[i]);
+	for (size_t i = 0; i < s.n_filesystems; i++) {
+		r = filesystem_answer(&s.filesystems[i]);
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	r = search_all(&s, how ? how : &all);
+	if (r < 0)
+		return r;
+	r = sector_finish(&s);
+	if (r >= 0)
+		r = find_names(&s);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n_incidents; i++) {
+		struct incident *in = incidents[i];
+
+		if (in->n_owners)
+			qsort(in->owners, in->n_owners, sizeof(*in->owners), compare_owners);
+		r = name_owners(&s, in);
+		if (r < 0)
+			return r;
+	}
+	return ram_name_owners(s.proc_fd, incidents, n_incidents);
 }

@@ -7,6 +7,13 @@
 #include "owners/filesystem.h"
 #include "owners/mounts.h"
 
+/* Sectors of a block device, asked about at made-up addresses, that lost media lead to. */
+struct behind {
+	struct incident *in;
+	struct range made_up;
+	uint64_t phys_start; /* of the media */
+};
+
 struct search {
 	int proc_fd;
 	int block_fd; /* /sys/class/block */
@@ -14,8 +21,10 @@ struct search {
 	struct mounts *mounts;
 	struct filesystem *filesystems;
 	size_t n_filesystems;
-	struct owner *former;	/* what was found before, of all incidents */
+	struct owner *former; /* what was found before, of all incidents */
 	size_t n_former;
+	struct behind *behind;
+	size_t n_behind;
 };
 
 /* Bytes of one block device, and where they lie in memory. */

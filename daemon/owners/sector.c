@@ -27,6 +27,9 @@
 
 #define METHOD "btt"
 
+/* Physical addresses have 52 bits. */
+#define NO_MEMORY (UINT64_C(1) << 62)
+
 static int namespace_start(const struct incident *in, uint64_t *ret)
 {
 	_cleanup_(closep) int fd = -1;
@@ -70,9 +73,20 @@ static int add_data(const struct search *s, struct incident *in, const struct bt
 			       piece->block, piece->arena, in->device.blockdev);
 }
 
+static int add_behind(struct search *s, const struct behind *behind)
+{
+	struct behind *grown = reallocarray(s->behind, s->n_behind + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	s->behind = grown;
+	grown[s->n_behind++] = *behind;
+	return 0;
+}
+
 /*
- * The sectors are asked about as if the block device began at address 0; what is found lies behind
- * the lost bytes of the map, not in them.
+ * What is found lies behind the lost bytes of the map, not in them. Until all have answered its
+ * sectors have addresses of their own, where no memory is.
  */
 static int add_map(struct search *s, struct incident *in, const struct btt_piece *piece,
 		   struct range phys)
@@ -81,21 +95,45 @@ static int add_map(struct search *s, struct incident *in, const struct btt_piece
 		.in = in,
 		.name = in->device.blockdev,
 		.bytes = piece->sector_bytes,
-		.phys_start = piece->sector_bytes.start_bytes,
+		.phys_start = NO_MEMORY + piece->sector_bytes.start_bytes,
 	};
-	size_t n_before;
+	struct behind behind = {
+		.in = in,
+		.made_up = { st.phys_start, st.bytes.length_bytes },
+		.phys_start = phys.start_bytes,
+	};
 	int r;
 
 	r = add_plain_owner(in, OWNER_METADATA, phys, NULL, METHOD);
 	if (r >= 0)
-		r = block_dev_of(s->block_fd, st.name, &st.dev);
-	n_before = in->n_owners;
+		r = add_behind(s, &behind);
 	if (r >= 0)
-		r = device_ask(s, &st);
-	for (size_t i = n_before; r >= 0 && i < in->n_owners; i++) {
-		in->owners[i].phys_start = phys.start_bytes;
-		r = string_set(&in->owners[i].method, METHOD);
+		r = block_dev_of(s->block_fd, st.name, &st.dev);
+	return r < 0 ? r : device_ask(s, &st);
+}
+
+static int finish(const struct behind *behind)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < behind->in->n_owners; i++) {
+		struct owner *owner = &behind->in->owners[i];
+		struct range at = { owner->phys_start, owner->length_bytes };
+
+		if (!range_valid(at) || !range_contains(behind->made_up, at))
+			continue;
+		owner->phys_start = behind->phys_start;
+		r = string_set(&owner->method, METHOD);
 	}
+	return r;
+}
+
+int sector_finish(const struct search *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < s->n_behind; i++)
+		r = finish(&s->behind[i]);
 	return r;
 }
 

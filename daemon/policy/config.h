@@ -50,6 +50,7 @@ struct rule {
 
 struct config {
 	bool dry_run;
+	uint32_t skip_programs;		/* bits of programs.h; read at start only */
 	bool feed_journal;
 	bool feed_socket;
 	char *feed_file;		/* NULL: off */

@@ -37,7 +37,10 @@ struct setting {
 };
 
 static const struct setting daemon_settings[] = {
-	{ "DryRun", offsetof(struct config, dry_run), value_boolean, "yes or no", ACTS }, {}
+	{ "DryRun", offsetof(struct config, dry_run), value_boolean, "yes or no", ACTS },
+	{ "SkipBPF", offsetof(struct config, skip_programs), value_programs,
+	  "all, or a list of tracepoints and functions that we listen to", ACTS },
+	{}
 };
 
 static const struct setting feed_settings[] = {

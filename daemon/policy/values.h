@@ -23,5 +23,8 @@ int value_grace(const char *text, void *ret);
 /* uid_t, by number or name. -ENOENT: no such user. */
 int value_user(const char *text, void *ret);
 
+/* uint32_t, bits of programs.h: "mce_record mc_event", "all", "": none. -ENOMEM. */
+int value_programs(const char *text, void *ret);
+
 /* enum verb. -EOPNOTSUPP: one that this version has not. */
 int value_verb(const char *text, void *ret);

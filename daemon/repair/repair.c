@@ -35,7 +35,8 @@ static int find_device(const struct repair_job *job, struct incident *in)
 	int r;
 
 	place = address_map_find(job->map, in->phys, &piece);
-	if (!place || !place->device.mode || piece.length_bytes != in->phys.length_bytes)
+	if (!place || !place->device.mode || !strcmp(place->device.mode, "none") ||
+	    piece.length_bytes != in->phys.length_bytes)
 		return -ENODEV;
 	r = place_to_device(place, piece, &now);
 	if (r < 0)
@@ -56,7 +57,7 @@ static int ask_anew(const struct repair_job *job, struct incident *in)
 
 	r = find_device(job, in);
 	if (r >= 0)
-		r = owners_find(&in, 1);
+		r = owners_find(&in, 1, &job->how);
 
 	return r < 0 ? r : holders_find(job->proc_fd, &in, 1);
 }

@@ -16,6 +16,7 @@
 
 #include "incident.h"
 #include "locate/address_map.h"
+#include "owners/scan_how.h"
 #include "policy/policy.h"
 #include "repair/journal.h"
 
@@ -24,6 +25,7 @@ struct repair_job {
 	const struct policy_context *policy; /* who must never be paused */
 	const struct repair_journal *journal;
 	int proc_fd;
+	struct scan_how how; /* to search for owners */
 };
 
 /*

@@ -2,7 +2,7 @@
 /*
  * kernel: see kernel.h.
  *
- *   bpf/poison.bpf.c, bpf/probes.bpf.c -> ring -> [kernel] -> correlate
+ *   bpf/poison.bpf.c, bpf/probes.bpf.c, bpf/page.bpf.c -> ring -> [kernel] -> correlate
  *
  * In:   records of the ring.
  * Out:  reports: physical addresses, processes by pid and start, the kernel's own names for what a
@@ -29,6 +29,7 @@
 
 #include "bpf/poison.h"
 #include "source/kernel-load.h"
+#include "source/kernel-page.h"
 
 #define NSEC_PER_USEC 1000u
 #define NSEC_PER_SEC  1000000000u
@@ -112,7 +113,8 @@ static int on_record(void *userdata, void *data, size_t n_bytes)
 	struct kernel_source *k = userdata;
 	const struct poison_event *event = data;
 	struct kernel_report report = { 0 };
-	char label[POISON_LABEL_BYTES];
+	struct page_facts page;
+	char label[POISON_LABEL_BYTES], name[PAGE_NAME_BYTES];
 	int r = 0;
 
 	if (n_bytes < sizeof(*event))
@@ -154,6 +156,24 @@ static int on_record(void *userdata, void *data, size_t n_bytes)
 		report.label = "soft-offline";
 		report.count = 1;
 		report.controller = -1;
+		r = page_of(event->failure.pfn, &report.phys);
+		break;
+	case POISON_PAGE:
+		report.kind = REPORT_PAGE;
+		report.page = &page;
+		r = page_facts_read(&event->page, k->programs.index_is_huge, &page);
+		if (r == 0 && event->page.pfn)
+			r = page_of(event->page.pfn, &report.phys);
+		break;
+	case POISON_NAMES:
+		if (n_bytes < sizeof(struct poison_names))
+			return 0;
+		report.kind = REPORT_NAME;
+		report.name = name;
+		page_name_read(data, name);
+		break;
+	case POISON_UNPOISON:
+		report.kind = REPORT_UNPOISON;
 		r = page_of(event->failure.pfn, &report.phys);
 		break;
 	default:
@@ -200,7 +220,7 @@ static int read_ring(struct kernel_source *k, sd_event *event, const char **ret_
 	int r;
 
 	*ret_reason = "The BPF ring cannot be read";
-	k->ring = ring_buffer__new(kernel_programs_ring_fd(&k->programs), on_record, k, NULL);
+	k->ring = ring_buffer__new(k->programs.ring_fd, on_record, k, NULL);
 	if (!k->ring)
 		return -errno;
 	r = sd_event_add_io(event, &k->source, ring_buffer__epoll_fd(k->ring), EPOLLIN,
@@ -212,7 +232,7 @@ static int read_ring(struct kernel_source *k, sd_event *event, const char **ret_
 }
 
 int kernel_new(sd_event *event, const struct kernel_callbacks *callbacks, void *userdata,
-	       struct kernel_source **ret, const char **ret_reason)
+	       uint32_t skip, struct kernel_source **ret, const char **ret_reason)
 {
 	_cleanup_(kernel_freep) struct kernel_source *k = NULL;
 	int r;
@@ -226,10 +246,12 @@ int kernel_new(sd_event *event, const struct kernel_callbacks *callbacks, void *
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return -ENOMEM;
+	for (unsigned i = 0; i < PROGRAMS_MAX_FDS; i++)
+		k->programs.fds[i] = -1;
 	k->callbacks = *callbacks;
 	k->userdata = userdata;
 
-	r = kernel_programs_load(callbacks, userdata, &k->programs, ret_reason);
+	r = kernel_programs_load(callbacks, userdata, skip, &k->programs, ret_reason);
 	k->edac = access("/sys/devices/system/edac/mc/mc0", F_OK) == 0;
 	if (r < 0)
 		return r;
@@ -256,7 +278,7 @@ struct kernel_source *kernel_free(struct kernel_source *k)
 #else
 
 int kernel_new(sd_event *event, const struct kernel_callbacks *callbacks, void *userdata,
-	       struct kernel_source **ret, const char **ret_reason)
+	       uint32_t skip, struct kernel_source **ret, const char **ret_reason)
 {
 	*ret_reason = "Built without BPF";
 	return -EOPNOTSUPP;

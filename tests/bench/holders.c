@@ -2,22 +2,20 @@
 /*
  * holders: how long does it take to find who holds a page?
  *
- *   [holders] ──► mapper; find, the bare iterators, fuser, lsof ──► a table, and JSON
+ *   [holders] ──► mapper; find, the bare iterators, fuser, lsof ──► rows, by measure
  *
  * All ways take turns, so that what else the machine does meanwhile is the same for each. "Bare" is
  * the same programs in the kernel with the same target, read to the end and thrown away: what is
- * above it, is ours. A machine that is busy distorts wall time, and CPU time hardly.
+ * above it, is ours. A machine that is busy distorts wall time much, and CPU time less.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 
@@ -25,17 +23,21 @@
 #include "holders/bpf.h"
 #include "holders/find.h"
 #include "holders/holders.h"
+#include "measure.h"
 
+#define NAME	    "holders"
 #define N_PROCESSES "2000"
 #define N_MAPPINGS  "70"
 #define N_TARGETS   5000u
 #define N_ROUNDS    9u
 
 enum way {
-	BARE,
+	BARE_MAPPED,
+	BARE_BOTH,
 	WALK,
 	WALK_MANY,
 	ANSWER,
+	COMMAND,
 	PROC,
 	FUSER,
 	LSOF,
@@ -43,7 +45,7 @@ enum way {
 };
 
 struct result {
-	const char *name, *key;
+	const char *name;
 	double wall_msec[N_ROUNDS];
 	double cpu_msec[N_ROUNDS];
 	size_t n_found;
@@ -51,53 +53,24 @@ struct result {
 };
 
 static struct result results[N_WAYS] = {
-	[BARE] = { "the bare iterators", "bare_iterators" },
-	[WALK] = { "our walk", "walk" },
-	[WALK_MANY] = { "... with 5000 targets", "walk_5000_targets" },
-	[ANSWER] = { "our answer, every holder described", "answer" },
-	[PROC] = { "parsing /proc", "proc" },
-	[FUSER] = { "fuser FILE", "fuser" },
-	[LSOF] = { "lsof -n -t FILE", "lsof" },
+	[BARE_MAPPED] = { "the bare iterator over mappings" },
+	[BARE_BOTH] = { "... and the one over open files" },
+	[WALK] = { "our walk over both" },
+	[WALK_MANY] = { "... with 5000 targets" },
+	[ANSWER] = { "... with every holder described" },
+	[COMMAND] = { "hwpoisonctl holders FILE" },
+	[PROC] = { "our reading of /proc" },
+	[FUSER] = { "fuser FILE" },
+	[LSOF] = { "lsof -n -t FILE" },
 };
 
 struct bench {
 	const char *path;
+	char *hwpoisonctl;
 	struct incident *one;
 	struct targets targets, many;
 	int proc_fd;
 };
-
-static _Noreturn void die(const char *what, int r)
-{
-	fprintf(stderr, "holders: %s: %s\n", what, strerror(-r));
-	exit(1);
-}
-
-/* ---- clocks ---- */
-
-static double now_msec(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-/* Of ourselves and of all that we waited for. */
-static double cpu_msec(void)
-{
-	static const int whose[] = { RUSAGE_SELF, RUSAGE_CHILDREN };
-	double msec = 0;
-
-	for (int i = 0; i < 2; i++) {
-		struct rusage u;
-
-		getrusage(whose[i], &u);
-		msec += (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 +
-			(double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
-	}
-	return msec;
-}
 
 /* ---- the bare iterators ---- */
 
@@ -133,13 +106,13 @@ static size_t read_to_end(int program_fd)
 	return n_bytes / sizeof(struct holders_record);
 }
 
-static size_t run_bare(void)
+static size_t run_bare(bool open_files)
 {
 	const struct bpf_programs *bpf = bpf_programs_get();
 	size_t n;
 
 	n = read_to_end(bpf->fds[BPF_FIND_MAPPED]);
-	return n + read_to_end(bpf->fds[BPF_FIND_OPEN]);
+	return open_files ? n + read_to_end(bpf->fds[BPF_FIND_OPEN]) : n;
 }
 
 /* ---- ours ---- */
@@ -166,50 +139,61 @@ static size_t run_answer(const struct bench *b)
 
 /* ---- others ---- */
 
-/* The number of words that it prints, which are pids; 127 as its status: it is not installed. */
-static size_t run_tool(const char *const *argv, bool *ret_missing)
+/* What it prints, in a file; false: it is not installed. */
+static bool run_tool(const char *const *argv, FILE *to)
 {
-	int pair[2], status = 0;
-	size_t n_words = 0;
-	bool in_word = false;
-	char c[4096];
-	ssize_t n;
-	pid_t pid;
+	int status = 0;
+	pid_t pid = fork();
 
-	if (pipe2(pair, O_CLOEXEC) < 0)
-		die("pipe", -errno);
-	pid = fork();
 	if (pid == 0) {
-		dup2(pair[1], 1);
+		dup2(fileno(to), 1);
 		dup2(open("/dev/null", O_RDWR | O_CLOEXEC), 2);
 		execvp(argv[0], (char *const *)argv);
 		_exit(127);
 	}
-	close(pair[1]);
-	while ((n = read(pair[0], c, sizeof(c))) > 0)
-		for (ssize_t i = 0; i < n; i++) {
-			bool is_digit = c[i] >= '0' && c[i] <= '9';
-
-			n_words += is_digit && !in_word;
-			in_word = is_digit;
-		}
-	close(pair[0]);
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
 		die(argv[0], -errno);
-	*ret_missing = WIFEXITED(status) && WEXITSTATUS(status) == 127;
-	return n_words;
+	return !WIFEXITED(status) || WEXITSTATUS(status) != 127;
+}
+
+/* fuser and lsof print pids; of ours, each begins a line. */
+static size_t count_pids(FILE *from)
+{
+	bool in_word = false;
+	size_t n = 0;
+	int c;
+
+	rewind(from);
+	while ((c = getc(from)) != EOF) {
+		n += !in_word && c >= '0' && c <= '9';
+		in_word = c != ' ' && c != '\n';
+	}
+	return n;
+}
+
+static size_t run_other(const struct bench *b, enum way way, bool *ret_missing)
+{
+	const char *const argv[][5] = {
+		[COMMAND] = { b->hwpoisonctl, "holders", b->path, NULL },
+		[FUSER] = { "fuser", b->path, NULL },
+		[LSOF] = { "lsof", "-n", "-t", b->path, NULL },
+	};
+	_cleanup_(fclosep) FILE *output = tmpfile();
+
+	if (!output)
+		die("tmpfile", -errno);
+	*ret_missing = !run_tool(argv[way], output);
+	return count_pids(output);
 }
 
 /* ---- all ---- */
 
 static size_t run_way(const struct bench *b, enum way way, bool *ret_missing)
 {
-	const char *const fuser[] = { "fuser", b->path, NULL };
-	const char *const lsof[] = { "lsof", "-n", "-t", b->path, NULL };
-
 	switch (way) {
-	case BARE:
-		return run_bare();
+	case BARE_MAPPED:
+	case BARE_BOTH:
+		return run_bare(way == BARE_BOTH);
 	case WALK:
 	case PROC:
 		return run_find(b, &b->targets);
@@ -218,7 +202,7 @@ static size_t run_way(const struct bench *b, enum way way, bool *ret_missing)
 	case ANSWER:
 		return run_answer(b);
 	default:
-		return run_tool(way == FUSER ? fuser : lsof, ret_missing);
+		return run_other(b, way, ret_missing);
 	}
 }
 
@@ -229,9 +213,9 @@ static void prepare(const struct bench *b, enum way way)
 
 	if (way == PROC)
 		holders_bpf_free();
-	else if (holders_bpf_new(&reason) < 0)
+	else if (holders_bpf_new(0, &reason) < 0)
 		die(reason, -EOPNOTSUPP);
-	if (way == BARE)
+	if (way == BARE_MAPPED)
 		put_target(bpf_programs_get(), &b->targets.all[0].key);
 }
 
@@ -243,77 +227,62 @@ static void run_round(const struct bench *b, unsigned round)
 
 		prepare(b, way);
 		cpu = cpu_msec();
-		wall = now_msec();
+		wall = wall_msec();
 		result->n_found = run_way(b, way, &result->is_missing);
-		result->wall_msec[round] = now_msec() - wall;
+		result->wall_msec[round] = wall_msec() - wall;
 		result->cpu_msec[round] = cpu_msec() - cpu;
 	}
 }
 
-static int compare_doubles(const void *a, const void *b)
+static void print_results(void)
 {
-	double l = *(const double *)a, r = *(const double *)b;
+	double bare_wall = median(results[BARE_BOTH].wall_msec, N_ROUNDS);
+	double bare_cpu = median(results[BARE_BOTH].cpu_msec, N_ROUNDS);
 
-	return (l > r) - (l < r);
-}
-
-static void sort_results(void)
-{
+	print_title(NAME,
+		    "Who maps a page, or has it open: " N_PROCESSES " processes of " N_MAPPINGS
+		    " mappings. Medians; x bare: how many times the two bare iterators.");
 	for (enum way way = 0; way < N_WAYS; way++) {
-		qsort(results[way].wall_msec, N_ROUNDS, sizeof(double), compare_doubles);
-		qsort(results[way].cpu_msec, N_ROUNDS, sizeof(double), compare_doubles);
+		struct result *result = &results[way];
+		struct json_object *row = row_new(NAME, result->name);
+		double wall = median(result->wall_msec, N_ROUNDS);
+		double cpu = median(result->cpu_msec, N_ROUNDS);
+
+		if (!result->is_missing) {
+			row_put(row, "wall_msec", wall);
+			row_put(row, "wall_x_bare", wall / bare_wall);
+			row_put(row, "best_wall_msec", result->wall_msec[0]); /* sorted by now */
+			row_put(row, "cpu_msec", cpu);
+			row_put(row, "cpu_x_bare", cpu / bare_cpu);
+			row_put(row, "found", (double)result->n_found);
+		}
+		row_print(row);
 	}
 }
 
-static void print_table(void)
+static void claim_all(void)
 {
-	const unsigned middle = N_ROUNDS / 2;
-	double bare_wall = results[BARE].wall_msec[middle],
-	       bare_cpu = results[BARE].cpu_msec[middle];
+	struct result *walk = &results[WALK], *bare = &results[BARE_BOTH], *fuser = &results[FUSER];
+	double wall = median(walk->wall_msec, N_ROUNDS), cpu = median(walk->cpu_msec, N_ROUNDS);
 
-	printf("Who maps a page, or has it open: %s processes of %s mappings, %u rounds, medians.\n"
-	       "\"x bare\": how many times what the bare iterators take.\n\n",
-	       N_PROCESSES, N_MAPPINGS, N_ROUNDS);
-	printf("%-36s %9s %9s %9s %9s %6s\n", "", "wall ms", "x bare", "CPU ms", "x bare", "found");
-	for (enum way way = 0; way < N_WAYS; way++) {
-		const struct result *result = &results[way];
-
-		if (result->is_missing)
-			printf("%-36s is not installed\n", result->name);
-		else
-			printf("%-36s %9.1f %9.2f %9.1f %9.2f %6zu\n", result->name,
-			       result->wall_msec[middle], result->wall_msec[middle] / bare_wall,
-			       result->cpu_msec[middle], result->cpu_msec[middle] / bare_cpu,
-			       result->n_found);
-	}
+	claim_at_most(NAME, "our walk, times the bare iterators: wall",
+		      wall / median(bare->wall_msec, N_ROUNDS), 1.2);
+	claim_at_most(NAME, "our walk, times the bare iterators: CPU",
+		      cpu / median(bare->cpu_msec, N_ROUNDS), 1.2);
+	if (!fuser->is_missing)
+		claim_at_least(NAME, "fuser, times our walk: wall",
+			       median(fuser->wall_msec, N_ROUNDS) / wall, 15);
 }
 
-static void print_json(void)
+static pid_t start_mapper(const char *build, const char *path)
 {
-	const unsigned middle = N_ROUNDS / 2;
-
-	printf("\n{\"benchmark\":\"holders\",\"processes\":%s,\"mappings\":%s,\"rounds\":%u",
-	       N_PROCESSES, N_MAPPINGS, N_ROUNDS);
-	for (enum way way = 0; way < N_WAYS; way++) {
-		const struct result *result = &results[way];
-
-		if (!result->is_missing)
-			printf(",\"%s\":{\"wall_msec\":%.3f,\"best_wall_msec\":%.3f,"
-			       "\"cpu_msec\":%.3f,\"found\":%zu}",
-			       result->key, result->wall_msec[middle], result->wall_msec[0],
-			       result->cpu_msec[middle], result->n_found);
-	}
-	printf("}\n");
-}
-
-static pid_t start_mapper(const char *program, const char *path)
-{
+	_cleanup_(freep) char *program = NULL;
 	int pair[2];
 	char line[8];
 	pid_t pid;
 
-	if (pipe2(pair, O_CLOEXEC) < 0)
-		die("pipe", -errno);
+	if (asprintf(&program, "%s/tests/bench/mapper", build) < 0 || pipe2(pair, O_CLOEXEC) < 0)
+		die("mapper", -errno);
 	pid = fork();
 	if (pid == 0) {
 		dup2(pair[1], 1);
@@ -353,37 +322,41 @@ static void make_targets(struct bench *b, const struct stat *st)
 	}
 }
 
-int main(int argc, char **argv)
+static struct bench prepare_all(char *path, const char *build)
 {
-	char path[] = "/var/tmp/hwpoisond-bench-XXXXXX";
-	struct bench b = { .path = path };
-	const char *reason;
+	struct bench b = {
+		.path = path,
+		.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+	};
+	_cleanup_(closep) int fd = mkostemp(path, O_CLOEXEC);
 	struct stat st;
-	pid_t mapper;
-	int fd;
 
-	if (argc != 2) {
-		fputs("usage: holders MAPPER\n", stderr);
-		return 2;
-	}
-	if (holders_bpf_new(&reason) < 0) {
-		printf("SKIP: %s\n", reason);
-		return 0;
-	}
-	b.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0 || ftruncate(fd, PAGE_BYTES) < 0 || fstat(fd, &st) < 0)
 		die(path, -errno);
-	close(fd);
+	if (asprintf(&b.hwpoisonctl, "%s/hwpoisonctl", build) < 0)
+		die("hwpoisonctl", -ENOMEM);
 	make_targets(&b, &st);
-	mapper = start_mapper(argv[1], path);
+	return b;
+}
+
+int main(void)
+{
+	const char *build = getenv("BUILDDIR") ?: ".", *reason;
+	char path[] = "/var/tmp/hwpoisond-bench-XXXXXX";
+	struct bench b;
+	pid_t mapper;
+
+	if (holders_bpf_new(0, &reason) < 0) {
+		printf("SKIP: %s\n", reason);
+		return 77;
+	}
+	b = prepare_all(path, build);
+	mapper = start_mapper(build, path);
 	for (unsigned round = 0; round < N_ROUNDS; round++)
 		run_round(&b, round);
 	kill(mapper, SIGKILL);
 	unlink(path);
-	sort_results();
-	print_table();
-	print_json();
-	holders_bpf_free();
+	print_results();
+	claim_all();
 	return 0;
 }

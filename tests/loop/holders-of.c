@@ -116,7 +116,7 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
-	if (!strcmp(argv[1], "--bpf") && holders_bpf_new(&reason) < 0) {
+	if (!strcmp(argv[1], "--bpf") && holders_bpf_new(0, &reason) < 0) {
 		fprintf(stderr, "holders-of: %s\n", reason);
 		return 77;
 	}

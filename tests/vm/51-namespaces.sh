@@ -65,18 +65,28 @@ check_json "$(resolve --phys $((dax_start + 12288)) 512)" "an address on devdax 
 # --- what is injected is found
 
 start_daemon '[Rule all]' 'Repair=none'
-# inject NAMESPACE BLOCK [COUNT]
+# inject NAMESPACE BLOCK: counted from where its data begin
 inject() {
-	ndctl inject-error --block="$2" --count="${3:-1}" "$(get "$1" dev)" >"$HWP/inject.out" 2>&1 ||
+	ndctl inject-error --block="$2" --count=1 "$(get "$1" dev)" >"$HWP/inject.out" 2>&1 ||
 		fail "ndctl injects an error" "$(< "$HWP/inject.out")"
+}
+# inject_at PHYS: one sector, by the bus's own command; ndctl has none for a BTT
+inject_at() {
+	python3 - "$1" <<-'PYTHON' && ndctl start-scrub nfit_test.0 >/dev/null && ndctl wait-scrub nfit_test.0 >/dev/null
+	import fcntl, struct, sys
+	ARS_INJECT_SET, IOCTL_CALL = 7, 0xC0404E0A
+	package = bytearray(struct.pack("=QQII36xI", 0, ARS_INJECT_SET, 17, 4, 0) +
+	                    struct.pack("=QQBI", int(sys.argv[1]), 512, 0, 0))
+	with open("/dev/ndctl0", "rb") as bus:
+	    fcntl.ioctl(bus, IOCTL_CALL, package)
+	PYTHON
 }
 # found PHYS: the incident, when it is resolved
 found() {
 	wait_event ".type == \"io.hwpoisond.poison.resolved\" and .data.phys_start == \"$(hex "$1")\"" 30
 }
 
-fs_start=$(start_of "$(get "$fsdax" dev)")
-inject "$fsdax" $(((phys - fs_start) / 512))
+inject "$fsdax" $(((phys - data_start) / 512))
 check_json "$(found "$phys")" "fsdax: the file is named" "
 	.data | .device.blockdev == \"$fsdax_disk\" and .owners[0].paths == [\"$MNT/data\"] and
 		.owners[0].file_offset_bytes == 8192 and .length_bytes == 512 and .owners_complete" \
@@ -84,7 +94,7 @@ check_json "$(found "$phys")" "fsdax: the file is named" "
 inject "$raw" 100
 check_json "$(found $((raw_start + 51200)))" "raw: the sector is named" "
 	.data | .device.blockdev == \"$raw_disk\" and .device.sector == 100 and .owners[0].kind == \"raw\""
-inject "$devdax" $(((dax_start + 12288 - $(start_of "$(get "$devdax" dev)")) / 512))
+inject "$devdax" 24
 check_json "$(found $((dax_start + 12288)))" "devdax: the device and the offset in it" "
 	.data | .device.chardev == \"$dax_char\" and .owners[0].kind == \"devdax\" and .owners_complete"
 
@@ -95,7 +105,7 @@ sector_start=$(start_of "$(get "$sector" dev)")
 [ "$(< "$arena/version_major")" = 2 ] || sector_start=$((sector_start + 4096))
 block=$((($(< "$arena/dataoff") + 1000 * $(< "$arena/internal_lbasize")) / 512))
 phys=$((sector_start + block * 512))
-inject "$sector" $(((phys - $(start_of "$(get "$sector" dev)")) / 512))
+inject_at $phys
 check_json "$(found $phys)" "sector: whose block it is, is not guessed" '
 	.data | .owners_complete == false and ([.owners[].kind] | unique) == ["unknown"]' \
 	"but its filesystem is named" '.data.owners[0] | .mountpoint == "/mnt/s" and .filesystem == "xfs" and .method == "btt"' \
@@ -108,7 +118,7 @@ echo 3 > /proc/sys/vm/drop_caches
 at=$("$HOLDFILE" where --offset 0 /mnt/s/file9)
 lba=$((${at#* } / 512 / 128 * 128))
 phys=$((sector_start + $(< "$arena/mapoff") + lba * 4))
-inject "$sector" $(((phys - $(start_of "$(get "$sector" dev)")) / 512))
+inject_at $phys
 found $phys > "$HWP/map"
 check_json "$(< "$HWP/map")" "sector: a lost sector of the map is the BTT's" '.data.owners[0] | .kind == "metadata" and .method == "btt"' \
 	"and sectors of files that it led to are lost" '[.data.owners[] | select(.kind == "file-data").paths[]] | index("/mnt/s/file9") != null'

@@ -44,6 +44,7 @@ lose() {
 		poison "$(phys_on pmem0 "$2")" 512 notify
 	else
 		echo "$2 1" > /sys/block/pmem1/badblocks
+		scrub			# the kernel wakes nobody for what was written there
 	fi
 }
 
