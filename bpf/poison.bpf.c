@@ -30,6 +30,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Corrected errors that found no room: they are counted, so that sums stay right. */
 __u64 n_corrected_lost;
 
+/* Of n_lost, those without which nobody hears of a failure. */
+__u64 n_failures_lost;
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct mce {
@@ -85,8 +88,10 @@ int BPF_PROG(on_memory_failure_event, unsigned long pfn, int page_type, int resu
 {
 	struct poison_event *event = new_event(POISON_FAILURE);
 
-	if (!event)
+	if (!event) {
+		__sync_fetch_and_add(&n_failures_lost, 1);
 		return 0;
+	}
 	event->failure.pfn = pfn;
 	event->failure.page_type = page_type;
 	event->failure.result = result;

@@ -6,8 +6,8 @@
  *
  * In:   functions of the kernel, which may be named or shaped otherwise in another: all of this is
  *       optional.
- * Out:  when the handling of a page begins and how it ends, also where the tracepoint is passed over
- *       (a page that was poisoned before); and each file of a DAX page that the kernel tried, which
+ * Out:  when the handling of a page begins and how it ends, also where the tracepoint is passed
+ * over (a page that was poisoned before); and each file of a DAX page that the kernel tried, which
  *       with reflinks can be many.
  */
 #include "bpf/poison-ring.h"
@@ -15,6 +15,12 @@
 #include <bpf/bpf_tracing.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define EHWPOISON 133
+
+/* Of n_lost, failures of pages that were poisoned before, for which the tracepoint may be passed
+ * over. */
+__u64 n_again_lost;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -50,8 +56,11 @@ int BPF_PROG(on_memory_failure_return, unsigned long pfn, int flags, int result)
 {
 	struct poison_event *event = new_event(POISON_RETURN);
 
-	if (!event)
+	if (!event) {
+		if (result == -EHWPOISON)
+			__sync_fetch_and_add(&n_again_lost, 1);
 		return 0;
+	}
 	event->failure.pfn = pfn;
 	event->failure.result = result;
 	bpf_ringbuf_submit(event, 0);

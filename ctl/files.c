@@ -197,7 +197,7 @@ int command_files(const struct ctl *ctl)
 	}
 	if (geteuid() != 0)
 		return client_need_root("files");
-	r = lookup_files(names, ctl->state_dir, &answer);
+	r = lookup_files_at(names, ctl->state_dir, &answer);
 	if (r < 0) {
 		print_error("Cannot examine files: %s.", strerror(-r));
 		return EXIT_FAILED;

@@ -59,6 +59,30 @@ void print_device_line(const struct device *device)
 		print_part(dimm == device->dimms ? ", DIMM " : " ", *dimm);
 }
 
+static void print_namespace(pid_t pid, const char *container)
+{
+	if (!pid)
+		return;
+	printf(", in the mounts of process %d", (int)pid);
+	print_part(", container ", container);
+}
+
+static void print_views(const struct owner *owner)
+{
+	for (size_t i = 0; i < owner->n_views; i++) {
+		const struct owner_view *view = &owner->views[i];
+
+		printf("  %-11s ", "  seen as");
+		print_name(stdout, view->path);
+		if (!owner->filesystem || strcmp(view->filesystem, owner->filesystem))
+			print_part(", by ", view->filesystem);
+		print_namespace(view->mount_pid, view->container);
+		printf("\n");
+	}
+	if (owner->views_more)
+		printf("  %-11s and in more places\n", "  seen as");
+}
+
 static void print_owner(const struct owner *owner)
 {
 	bool in_file = owner->inode;
@@ -74,14 +98,17 @@ static void print_owner(const struct owner *owner)
 
 	if (in_file)
 		printf(", offset %" PRIu64, owner->file_offset_bytes);
-	printf(", %" PRIu64 " bytes%s%s%s%s\n", owner->length_bytes,
-	       owner->shared ? ", shared" : "", owner->unwritten ? ", unwritten" : "",
-	       owner->unlinked ? ", unlinked" : "", owner->rereadable ? ", can be read again" : "");
+	printf(", %" PRIu64 " bytes%s%s%s%s", owner->length_bytes, owner->shared ? ", shared" : "",
+	       owner->unwritten ? ", unwritten" : "", owner->unlinked ? ", unlinked" : "",
+	       owner->rereadable ? ", can be read again" : "");
+	print_namespace(owner->mount_pid, owner->mount_container);
+	printf("\n");
 	for (char **path = owner->paths; path && *path && *++path;) {
 		printf("  %-11s ", "  also");
 		print_name(stdout, *path);
 		printf("\n");
 	}
+	print_views(owner);
 }
 
 void print_owners(const struct incident *in)

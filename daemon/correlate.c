@@ -31,11 +31,12 @@ struct correlate {
 	struct correlate_callbacks callbacks;
 	void *userdata;
 	struct failure_case cases[N_CASES];
+	pid_t tids[N_CASES]; /* of cases, together: looked through for each report */
 	size_t n_cases; /* ever; the oldest makes room */
 	struct range checks[N_CHECKS];
 	size_t n_checks;
 	struct waiting_signal signals[N_SIGNALS];
-	size_t n_signals;
+	size_t n_signals, n_waiting;
 };
 
 struct correlate *correlate_new(const struct correlate_callbacks *callbacks, void *userdata)
@@ -74,10 +75,17 @@ static struct failure_case *case_at(const struct correlate *c, size_t i)
 	return (struct failure_case *)&c->cases[(c->n_cases - 1 - i) % N_CASES];
 }
 
+static bool is_of(const struct correlate *c, size_t i, pid_t tid)
+{
+	return c->tids[(c->n_cases - 1 - i) % N_CASES] == tid;
+}
+
 static struct failure_case *case_new(struct correlate *c, const struct kernel_report *report)
 {
-	struct failure_case *new = &c->cases[c->n_cases++ % N_CASES];
+	size_t i = c->n_cases++ % N_CASES;
+	struct failure_case *new = &c->cases[i];
 
+	c->tids[i] = report->running_tid;
 	*new = (struct failure_case){
 		.phys_start = report->phys.start_bytes,
 		.running_tid = report->running_tid,
@@ -102,7 +110,7 @@ static bool covers(const struct failure_case *f, uint64_t usec)
 static struct failure_case *case_during(const struct correlate *c, pid_t tid, uint64_t usec)
 {
 	for (size_t i = 0; i < n_kept(c->n_cases, N_CASES); i++)
-		if (case_at(c, i)->running_tid == tid && covers(case_at(c, i), usec))
+		if (is_of(c, i, tid) && covers(case_at(c, i), usec))
 			return case_at(c, i);
 	return NULL;
 }
@@ -112,10 +120,12 @@ static struct failure_case *case_to_end(const struct correlate *c,
 					const struct kernel_report *report)
 {
 	for (size_t i = 0; i < n_kept(c->n_cases, N_CASES); i++) {
-		struct failure_case *f = case_at(c, i);
+		struct failure_case *f;
 
-		if (f->running_tid != report->running_tid ||
-		    f->phys_start != report->phys.start_bytes || f->has_returned)
+		if (!is_of(c, i, report->running_tid))
+			continue;
+		f = case_at(c, i);
+		if (f->phys_start != report->phys.start_bytes || f->has_returned)
 			continue;
 		if (!f->ended_usec || is_near(f->ended_usec, report->seen_usec))
 			return f;
@@ -154,13 +164,14 @@ static void attach(struct correlate *c, struct failure_case *f, const struct ker
 
 static void attach_waiting(struct correlate *c, struct failure_case *f)
 {
-	for (size_t i = 0; i < N_SIGNALS; i++) {
+	for (size_t i = 0; c->n_waiting && i < N_SIGNALS; i++) {
 		struct waiting_signal *w = &c->signals[i];
 
 		if (!w->used || w->report.running_tid != f->running_tid ||
 		    !covers(f, w->report.seen_usec))
 			continue;
 		w->used = false;
+		c->n_waiting--;
 		attach(c, f, &w->report);
 	}
 }
@@ -175,6 +186,7 @@ static void take_signal(struct correlate *c, const struct kernel_report *report)
 		return;
 	}
 	w = &c->signals[c->n_signals++ % N_SIGNALS];
+	c->n_waiting += !w->used;
 	w->report = *report;
 	snprintf(w->comm, sizeof(w->comm), "%s", report->comm ? report->comm : "");
 	w->report.comm = w->comm;
@@ -223,8 +235,8 @@ static void tell(struct correlate *c, struct failure_case *f, const char *page_t
 	if (f->told)
 		return;
 	f->told = true;
-	snprintf(f->page_type, sizeof(f->page_type), "%s", page_type);
-	snprintf(f->result, sizeof(f->result), "%s", result);
+	stpncpy(f->page_type, page_type, sizeof(f->page_type) - 1);
+	stpncpy(f->result, result, sizeof(f->result) - 1);
 	c->callbacks.on_failure(f, c->userdata);
 }
 

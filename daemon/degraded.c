@@ -51,10 +51,12 @@ static struct json_object *to_json(const char *what, const char *reason)
 }
 
 static void tell(struct degraded *d, const char *type, enum severity severity, const char *what,
-		 const char *reason)
+		 const char *reason, struct json_object *lost)
 {
 	_cleanup_(json_object_putp) struct json_object *data = to_json(what, reason);
 
+	if (data && lost)
+		json_object_object_add(data, "lost", json_object_get(lost));
 	if (d->feed)
 		feed_send(d->feed, type, severity, 0, data);
 }
@@ -63,7 +65,8 @@ void degraded_set_feed(struct degraded *d, struct feed *feed)
 {
 	d->feed = feed;
 	for (size_t i = 0; feed && i < d->n; i++)
-		tell(d, "source.degraded", SEVERITY_WARNING, d->all[i].what, d->all[i].reason);
+		tell(d, "source.degraded", SEVERITY_WARNING, d->all[i].what, d->all[i].reason,
+		     NULL);
 }
 
 static struct trouble *find(const struct degraded *d, const char *what)
@@ -90,12 +93,18 @@ static void add(struct degraded *d, const char *what, const char *reason)
 
 void degraded_begin(struct degraded *d, const char *what, const char *reason)
 {
+	degraded_begin_lost(d, what, reason, NULL);
+}
+
+void degraded_begin_lost(struct degraded *d, const char *what, const char *reason,
+			 struct json_object *lost)
+{
 	struct trouble *known = find(d, what);
 
 	if (known && !strcmp(known->reason, reason))
 		return;
 	log_warn(0, "Degraded, %s: %s", what, reason);
-	tell(d, "source.degraded", SEVERITY_WARNING, what, reason);
+	tell(d, "source.degraded", SEVERITY_WARNING, what, reason, lost);
 	if (known) {
 		trouble_done(known);
 		*known = d->all[--d->n];
@@ -110,7 +119,7 @@ void degraded_end(struct degraded *d, const char *what)
 	if (!known)
 		return;
 	log_info(0, "Restored, %s", what);
-	tell(d, "source.restored", SEVERITY_INFO, what, NULL);
+	tell(d, "source.restored", SEVERITY_INFO, what, NULL, NULL);
 	trouble_done(known);
 	*known = d->all[--d->n];
 }

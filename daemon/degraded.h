@@ -18,6 +18,9 @@ DEFINE_CLEANUP(struct degraded *, degraded_free);
 void degraded_set_feed(struct degraded *d, struct feed *feed);
 
 void degraded_begin(struct degraded *d, const char *what, const char *reason);
+/* lost is borrowed: numbers by name, for programs. */
+void degraded_begin_lost(struct degraded *d, const char *what, const char *reason,
+			 struct json_object *lost);
 void degraded_end(struct degraded *d, const char *what); /* nothing happens if it was not */
 
 /*

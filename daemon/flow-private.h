@@ -44,6 +44,7 @@ struct flow {
 	struct resolve_batch *resolving; /* one at a time */
 	struct search_batch *searching; /* one at a time */
 	struct journey *repairing; /* one at a time */
+	struct worker *ram_scan; /* NULL: none runs */
 	unsigned n_responding;
 	uint64_t last_number;
 	bool ledger_failed;
@@ -109,6 +110,9 @@ void flow_note_room(struct flow *f, int r);
 /* flow-ram.c: end those of plain memory in this range that the kernel no longer calls poisoned. */
 void ram_end_gone(struct flow *f, struct range phys);
 extern const char ram_why_not_repaired[];
+
+/* This page is poisoned, and nobody has told: begin an incident if there is none. */
+void ram_begin_unheard(struct flow *f, uint64_t phys_start);
 
 int resolve_start(struct flow *f); /* 0, also when there is nothing to resolve */
 void resolve_cancel(struct flow *f);

@@ -53,6 +53,12 @@ void flow_rescan(struct flow *f);
 /* Devices came or went: the same, and incidents learn what their devices are called now. */
 void flow_topology_changed(struct flow *f);
 
+/*
+ * Reports of the kernel were lost, or this is the start: look for pages of plain memory that it calls
+ * poisoned, in a worker.
+ */
+void flow_ram_rescan(struct flow *f);
+
 /* A filesystem came or went: what nobody owned, or could not be repaired, is looked at again. */
 void flow_mounts_changed(struct flow *f);
 

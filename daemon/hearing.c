@@ -9,13 +9,15 @@
 #include <sys/sysmacros.h>
 
 #include "corrected.h"
+#include "failures.h"
 #include "flow.h"
 #include "hearing.h"
 #include "json-fields.h"
-#include "log.h"
+#include "losses.h"
 #include "source/kernel.h"
 
 #define CORRECTED_PERIOD_USEC 60000000u
+#define FAILURES_PERIOD_USEC  1000000u
 
 struct hearing {
 	struct feed *feed;
@@ -24,8 +26,10 @@ struct hearing {
 	struct kernel_source *kernel;
 	struct correlate *correlate;
 	struct corrected *corrected;
+	struct failures *failures;
+	struct losses *losses;
 	sd_event *event;
-	sd_event_source *period; /* runs while corrected errors are counted, else there is none */
+	sd_event_source *corrected_end, *failures_end; /* of a period, else NULL */
 };
 
 /* ---- what is told ---- */
@@ -69,20 +73,21 @@ static void on_heard(struct range phys, void *userdata)
 		flow_heard(h->flow, phys);
 }
 
-static void on_failure(const struct failure_case *c, void *userdata)
+static void tell_failure(const struct failure_run *run, const struct failure_case *one,
+			 void *userdata)
 {
 	struct hearing *h = userdata;
 	struct json_fields f = json_fields_new();
 
-	field_put_hex(&f, "phys_start", c->phys_start);
-	field_put_uint(&f, "length_bytes", PAGE_BYTES);
-	field_put_string(&f, "page_type", c->page_type);
-	field_put_string(&f, "result", c->result);
-	field_put_object(&f, "files", files_to_json(c));
+	field_put_hex(&f, "phys_start", run->phys.start_bytes);
+	field_put_uint(&f, "length_bytes", run->phys.length_bytes);
+	field_put_string(&f, "page_type", run->page_type);
+	field_put_string(&f, "result", run->result);
+	field_put_uint(&f, "count", run->n);
+	if (one)
+		field_put_object(&f, "files", files_to_json(one));
 	feed_send(h->feed, "kernel.memory_failure", SEVERITY_CRITICAL, 0, f.object);
 	json_object_put(f.object);
-	if (h->flow)
-		flow_failed(h->flow, c);
 }
 
 static void on_signalled(const struct failure_case *c, const struct kernel_report *signal,
@@ -120,25 +125,48 @@ static void tell_corrected(const struct corrected_count *count, void *userdata)
 
 /* ---- what is heard ---- */
 
-static int on_period_end(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_corrected_end(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct hearing *h = userdata;
 
-	h->period = sd_event_source_disable_unref(h->period);
+	h->corrected_end = sd_event_source_disable_unref(h->corrected_end);
 	corrected_flush(h->corrected);
 	return 0;
 }
 
+static int on_failures_end(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct hearing *h = userdata;
+
+	h->failures_end = sd_event_source_disable_unref(h->failures_end);
+	failures_flush(h->failures);
+	return 0;
+}
+
+static int begin_period(struct hearing *h, sd_event_source **source, uint64_t usec,
+			sd_event_time_handler_t end)
+{
+	*source = sd_event_source_disable_unref(*source);
+	return sd_event_add_time_relative(h->event, source, CLOCK_MONOTONIC, usec, 0, end, h);
+}
+
+/* Where there can be no period, each one is told by itself. */
 static void take_corrected(struct hearing *h, const struct kernel_report *report)
 {
-	int r;
+	if (corrected_take(h->corrected, report) &&
+	    begin_period(h, &h->corrected_end, CORRECTED_PERIOD_USEC, on_corrected_end) < 0)
+		corrected_flush(h->corrected);
+}
 
-	if (!corrected_take(h->corrected, report))
-		return;
-	r = sd_event_add_time_relative(h->event, &h->period, CLOCK_MONOTONIC, CORRECTED_PERIOD_USEC,
-				       0, on_period_end, h);
-	if (r < 0)
-		corrected_flush(h->corrected); /* each one by itself, then */
+static void on_failure(const struct failure_case *c, void *userdata)
+{
+	struct hearing *h = userdata;
+
+	if (failures_take(h->failures, c) &&
+	    begin_period(h, &h->failures_end, FAILURES_PERIOD_USEC, on_failures_end) < 0)
+		failures_flush(h->failures);
+	if (h->flow)
+		flow_failed(h->flow, c);
 }
 
 static void on_report(const struct kernel_report *report, void *userdata)
@@ -151,16 +179,22 @@ static void on_report(const struct kernel_report *report, void *userdata)
 		correlate_take(h->correlate, report);
 }
 
-static void on_lost(uint64_t n_lost, void *userdata)
+static void on_lost(const struct kernel_losses *total, void *userdata)
 {
 	struct hearing *h = userdata;
-	char reason[128];
 
-	snprintf(reason, sizeof(reason),
-		 "%" PRIu64 " reports of the kernel did not fit into the ring", n_lost);
-	degraded_begin(h->degraded, "kernel events", reason);
-	if (h->flow)
+	losses_take(h->losses, total);
+}
+
+/* What was lost may have been about a range that a list knows. */
+static void on_losses_told(void *userdata)
+{
+	struct hearing *h = userdata;
+
+	if (h->flow) {
 		flow_rescan(h->flow);
+		flow_ram_rescan(h->flow);
+	}
 }
 
 static void on_degraded(const char *what, const char *reason, void *userdata)
@@ -187,7 +221,9 @@ int hearing_new(sd_event *event, struct feed *feed, struct degraded *degraded,
 	h->degraded = degraded;
 	h->correlate = correlate_new(&correlate_callbacks, h);
 	h->corrected = corrected_new(tell_corrected, h);
-	if (!h->correlate || !h->corrected)
+	h->losses = losses_new(event, degraded, on_losses_told, h);
+	h->failures = failures_new(tell_failure, h);
+	if (!h->correlate || !h->corrected || !h->failures || !h->losses)
 		return -ENOMEM;
 	r = kernel_new(event, &kernel_callbacks, h, skip_programs, &h->kernel, &reason);
 	if (r < 0)
@@ -200,9 +236,12 @@ struct hearing *hearing_free(struct hearing *h)
 {
 	if (!h)
 		return NULL;
-	kernel_free(h->kernel);
-	sd_event_source_disable_unref(h->period);
+	kernel_free(h->kernel); /* tells what it has lost */
+	losses_free(h->losses);
+	sd_event_source_disable_unref(h->corrected_end);
+	sd_event_source_disable_unref(h->failures_end);
 	corrected_free(h->corrected); /* tells what is counted */
+	failures_free(h->failures); /* as well */
 	correlate_free(h->correlate);
 	free(h);
 	return NULL;

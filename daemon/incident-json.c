@@ -17,10 +17,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 #include "incident.h"
 #include "json-fields.h"
+#include "views-json.h"
 
 static const struct {
 	enum incident_source bit;
@@ -112,30 +112,6 @@ static int device_from_json(struct json_object *json, struct device *device)
 	return f.r;
 }
 
-static void put_dev(struct json_fields *f, dev_t dev)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%u:%u", major(dev), minor(dev));
-	if (dev)
-		field_put_string(f, "dev", text);
-}
-
-static void get_dev(struct json_fields *f, dev_t *ret)
-{
-	_cleanup_(freep) char *text = NULL;
-	unsigned major_number, minor_number;
-	int end = 0;
-
-	field_get_string(f, "dev", &text);
-	if (f->r < 0 || !text)
-		return;
-	if (sscanf(text, "%u:%u%n", &major_number, &minor_number, &end) != 2 || text[end])
-		f->r = -EBADMSG;
-	else
-		*ret = makedev(major_number, minor_number);
-}
-
 struct json_object *owner_to_json(const struct owner *owner)
 {
 	struct json_fields f = json_fields_new();
@@ -145,7 +121,7 @@ struct json_object *owner_to_json(const struct owner *owner)
 	field_put_string(&f, "mountpoint", owner->mountpoint);
 	if (owner->mount_pid > 0)
 		field_put_uint(&f, "mount_pid", (uint64_t)owner->mount_pid);
-	put_dev(&f, owner->dev);
+	field_put_dev(&f, owner->dev);
 	if (owner->inode || owner->file_offset_bytes) {
 		field_put_uint(&f, "inode", owner->inode);
 		field_put_uint(&f, "generation", owner->generation);
@@ -153,6 +129,7 @@ struct json_object *owner_to_json(const struct owner *owner)
 	}
 	field_put_strv(&f, "paths", owner->paths);
 	field_put_bool(&f, "unlinked", owner->unlinked);
+	views_put(&f, owner);
 	field_put_hex(&f, "phys_start", owner->phys_start);
 	field_put_uint(&f, "length_bytes", owner->length_bytes);
 	field_put_bool(&f, "shared", owner->shared);
@@ -171,12 +148,13 @@ static int owner_from_json(struct json_object *json, struct owner *owner)
 	field_get_string(&f, "filesystem", &owner->filesystem);
 	field_get_string(&f, "mountpoint", &owner->mountpoint);
 	field_get_int(&f, "mount_pid", &owner->mount_pid);
-	get_dev(&f, &owner->dev);
+	field_get_dev(&f, &owner->dev);
 	field_get_uint(&f, "inode", &owner->inode);
 	field_get_uint32(&f, "generation", &owner->generation);
 	field_get_uint(&f, "file_offset_bytes", &owner->file_offset_bytes);
 	field_get_strv(&f, "paths", &owner->paths);
 	field_get_bool(&f, "unlinked", &owner->unlinked);
+	views_get(&f, owner);
 	field_get_hex(&f, "phys_start", &owner->phys_start);
 	field_get_uint(&f, "length_bytes", &owner->length_bytes);
 	field_get_bool(&f, "shared", &owner->shared);
@@ -262,7 +240,7 @@ static struct json_object *held_to_json(const struct held_owner *held)
 	struct json_fields f = json_fields_new();
 
 	field_put_string(&f, "kind", owner_kind_name(held->id.kind));
-	put_dev(&f, held->id.dev);
+	field_put_dev(&f, held->id.dev);
 	if (held->id.inode)
 		field_put_uint(&f, "inode", held->id.inode);
 	put_how(&f, held->maps, held->opens);
@@ -275,7 +253,7 @@ static int held_from_json(struct json_object *json, struct held_owner *held)
 
 	field_require(&f, "kind");
 	get_name(&f, "kind", owner_kind_from_name, &held->id.kind);
-	get_dev(&f, &held->id.dev);
+	field_get_dev(&f, &held->id.dev);
 	field_get_uint(&f, "inode", &held->id.inode);
 	get_how(&f, &held->maps, &held->opens);
 	if (f.r == 0 && !held->maps && !held->opens)
@@ -520,8 +498,7 @@ struct json_object *incident_to_json(const struct incident *in)
 	if (in->owners_searching)
 		field_put_bool(&f, "owners_searching", true);
 	put_made(&f, "holders", holders_to_json(in));
-	if (in->kernel.page_type)
-		put_made(&f, "kernel", kernel_deed_to_json(&in->kernel));
+	kernel_deed_put(&f, &in->kernel);
 	put_made(&f, "repair", repair_to_json(&in->repair));
 	return json_fields_done(&f);
 }
@@ -587,9 +564,7 @@ int incident_from_json(struct json_object *json, struct incident **ret)
 	field_get_bool(&f, "owners_searching", &in->owners_searching);
 	get_holders(&f, in);
 
-	part = field_get_object(&f, "kernel");
-	if (part)
-		f.r = kernel_deed_from_json(part, &in->kernel);
+	kernel_deed_get(&f, &in->kernel);
 	part = field_get_object(&f, "repair");
 	if (part)
 		f.r = repair_from_json(part, in);

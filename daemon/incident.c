@@ -135,11 +135,22 @@ void device_done(struct device *device)
 	*device = (struct device){ 0 };
 }
 
+static void view_done(struct owner_view *view)
+{
+	free(view->path);
+	free(view->filesystem);
+	free(view->container);
+}
+
 void owner_done(struct owner *owner)
 {
 	free(owner->filesystem);
 	free(owner->mountpoint);
 	strv_free(owner->paths);
+	free(owner->mount_container);
+	for (size_t i = 0; i < owner->n_views; i++)
+		view_done(&owner->views[i]);
+	free(owner->views);
 	free(owner->hint);
 	free(owner->method);
 	*owner = (struct owner){ 0 };
@@ -261,6 +272,11 @@ static void *append(void *array, size_t *n, size_t element_bytes)
 struct owner *incident_add_owner(struct incident *in)
 {
 	return append(&in->owners, &in->n_owners, sizeof(*in->owners));
+}
+
+struct owner_view *owner_add_view(struct owner *owner)
+{
+	return append(&owner->views, &owner->n_views, sizeof(*owner->views));
 }
 
 struct holder *incident_add_holder(struct incident *in)

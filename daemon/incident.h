@@ -69,6 +69,14 @@ enum owner_kind {
 	OWNER_RAM_KERNEL,
 };
 
+/* Another place where the file of an owner is to be seen. */
+struct owner_view {
+	char *path;		/* as the namespace below sees it */
+	char *filesystem;	/* "overlay"; or the owner's, of another mount of it */
+	pid_t mount_pid;	/* 0: ours; else reach it through /proc/mount_pid/root */
+	char *container;	/* id of the container that this process is in; NULL: none */
+};
+
 /* What the filesystem (or nobody) keeps in one piece of the range. */
 struct owner {
 	enum owner_kind kind;
@@ -80,6 +88,10 @@ struct owner {
 	uint32_t generation;
 	char **paths;		/* all hard links; empty for an unlinked but open file */
 	bool unlinked;		/* no link is left; the file lives while somebody has it open */
+	char *mount_container;	/* id of the container that mount_pid is in; NULL: none */
+	struct owner_view *views;
+	size_t n_views;
+	bool views_more;	/* than are kept */
 	uint64_t phys_start;	/* of this piece */
 	uint64_t file_offset_bytes;
 	uint64_t length_bytes;	/* clipped to the incident's range; method "btt": what lies behind it */
@@ -242,6 +254,9 @@ struct kernel_signal *kernel_deed_add_signal(struct kernel_deed *deed);
 void incident_clear_owners(struct incident *in);
 void incident_clear_holders(struct incident *in);
 
+/* The same for a place where the owner's file is to be seen as well. */
+struct owner_view *owner_add_view(struct owner *owner);
+
 struct owner_id owner_id_of(const struct owner *owner);
 
 /* The process maps, or has open, this owner; adds to what is known of it already. 0 or -ENOMEM. */
@@ -251,7 +266,7 @@ int holder_add_held(struct holder *holder, struct held_owner held);
 const struct held_owner *holder_find_held(const struct holder *holder, struct owner_id id);
 
 bool incident_is_open(const struct incident *in);	/* neither repaired nor gone */
-bool incident_is_ram(const struct incident *in);	/* in plain memory: no list has it, nothing to mend */
+bool incident_is_ram(const struct incident *in);	/* plain memory: in no list, not to mend */
 
 /* Replace a string field: frees the old one. 0 or -ENOMEM (the old one stays). value may be NULL. */
 int string_set(char **field, const char *value);
@@ -270,9 +285,9 @@ struct json_object *owner_to_json(const struct owner *owner);
 struct json_object *holder_to_json(const struct holder *holder);
 
 /* incident-kernel.c: what the kernel did, and what it knew of an owner in plain memory. */
-struct json_object *kernel_deed_to_json(const struct kernel_deed *deed);
-int kernel_deed_from_json(struct json_object *json, struct kernel_deed *deed);
 struct json_fields;
+void kernel_deed_put(struct json_fields *f, const struct kernel_deed *deed);
+void kernel_deed_get(struct json_fields *f, struct kernel_deed *deed);
 void owner_put_page(struct json_fields *f, const struct owner *owner);
 void owner_get_page(struct json_fields *f, struct owner *owner);
 

@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "cleanup.h"
 #include "json-fields.h"
@@ -415,4 +416,28 @@ void field_get_bool(struct json_fields *f, const char *name, bool *ret)
 
 	if (value)
 		*ret = json_object_get_boolean(value);
+}
+
+void field_put_dev(struct json_fields *f, dev_t dev)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%u:%u", major(dev), minor(dev));
+	if (dev)
+		field_put_string(f, "dev", text);
+}
+
+void field_get_dev(struct json_fields *f, dev_t *ret)
+{
+	_cleanup_(freep) char *text = NULL;
+	unsigned major_number, minor_number;
+	int end = 0;
+
+	field_get_string(f, "dev", &text);
+	if (f->r < 0 || !text)
+		return;
+	if (sscanf(text, "%u:%u%n", &major_number, &minor_number, &end) != 2 || text[end])
+		f->r = -EBADMSG;
+	else
+		*ret = makedev(major_number, minor_number);
 }

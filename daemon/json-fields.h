@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <json-c/json.h>
 
@@ -33,6 +34,7 @@ void field_put_strv(struct json_fields *f, const char *name, char *const *value)
 void field_put_uint(struct json_fields *f, const char *name, uint64_t value);
 void field_put_int(struct json_fields *f, const char *name, int64_t value);
 void field_put_hex(struct json_fields *f, const char *name, uint64_t value);	/* "0x8021a000" */
+void field_put_dev(struct json_fields *f, dev_t dev);	/* member "dev", "259:1"; absent for 0 */
 void field_put_bool(struct json_fields *f, const char *name, bool value);
 
 /* Takes the value's reference, whatever happens. */
@@ -44,6 +46,7 @@ void field_get_uint(struct json_fields *f, const char *name, uint64_t *ret);
 void field_get_uint32(struct json_fields *f, const char *name, uint32_t *ret);
 void field_get_int(struct json_fields *f, const char *name, int *ret);		/* not negative */
 void field_get_hex(struct json_fields *f, const char *name, uint64_t *ret);
+void field_get_dev(struct json_fields *f, dev_t *ret);
 void field_get_bool(struct json_fields *f, const char *name, bool *ret);
 
 /* Borrowed; NULL where absent. */

@@ -18,8 +18,17 @@ struct file_id {
 };
 
 /*
- * Every incident that this file, or one of the same name before it, was an owner of, as an array:
- * a new reference, empty where there is none. 0; -EUCLEAN: some of the ledger could not be read,
- * and *ret is the rest; or another negative errno, without *ret.
+ * A page of the record: {"rows":[{"incident":{...},"losses":[...]}],"last":17}, the incidents whose
+ * numbers come after `after`; without rows: there are no more. Short enough to be read between two
+ * events. *ret is a new reference. 0 or negative errno.
  */
-int file_history(struct ledger *ledger, const struct file_id *file, struct json_object **ret);
+int history_page(struct ledger *ledger, uint64_t after, struct json_object **ret);
+typedef int (*history_pages)(uint64_t after, struct json_object **ret, void *userdata);
+
+/*
+ * Every incident that each file, or one of the same name before it, was an owner of: appended to
+ * entries[i] of files[i], which are arrays. 0; -EUCLEAN: some of the record could not be read; or
+ * another negative errno.
+ */
+int file_history(history_pages pages, void *userdata, const struct file_id *files,
+		 struct json_object *const *entries, size_t n);

@@ -15,6 +15,7 @@
 
 #include <json-c/json.h>
 
+#include "control/file_history.h"
 #include "locate/address_map.h"
 #include "owners/scan_how.h"
 #include "policy/policy.h"
@@ -47,11 +48,16 @@ int lookup_holders(const char *file, uint64_t offset_bytes, uint64_t length_byte
 		   struct json_object **ret);
 
 /*
- * {"files":[...]}: which bytes of each file are bad now, and what the ledger in state_dir remembers
- * of it. Absolute paths without symlinks; NULL ends them. A file that can't be examined says so in
- * its own object. 0 or negative errno.
+ * {"files":[...]}: which bytes of each file are bad now, and what the ledger remembers of it, whose
+ * pages come from `pages` (see file_history.h; NULL: there is no ledger). Absolute paths without
+ * symlinks; NULL ends them. A file that can't be examined says so in its own object. 0 or negative
+ * errno.
  */
-int lookup_files(char *const *files, const char *state_dir, struct json_object **ret);
+int lookup_files(char *const *files, history_pages pages, void *userdata,
+		 struct json_object **ret);
+
+/* The same with the ledger in state_dir, if there is one. */
+int lookup_files_at(char *const *files, const char *state_dir, struct json_object **ret);
 
 /*
  * {"file","n_rules","problems":[...]}; a file that is not there has neither. 0; negative: it can't

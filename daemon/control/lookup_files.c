@@ -25,6 +25,7 @@
 #include "control/file_history.h"
 #include "control/lookup.h"
 #include "json-fields.h"
+#include "strv.h"
 #include "owners/file_bad.h"
 #include "source/device_bad.h"
 
@@ -32,15 +33,12 @@
 struct question {
 	struct address_map *map;
 	struct device_bad *lists;
-	struct ledger *ledger;
-	int ledger_result; /* why there is none */
 };
 
 static void question_done(struct question *q)
 {
 	device_bad_free(q->lists);
 	address_map_free(q->map);
-	ledger_free(q->ledger);
 }
 
 /* Never one that could act when opened: a device, a FIFO. fd or negative errno. */
@@ -146,107 +144,144 @@ static int put_now(struct json_fields *f, const struct question *q, int fd, cons
 	return 0;
 }
 
-/* No ledger is no history: where hwpoisond never ran, nothing is on record. */
-static void put_history(struct json_fields *f, const struct question *q, const struct file_id *file)
-{
-	struct json_object *entries = NULL;
-	int r = q->ledger_result;
-
-	if (q->ledger)
-		r = file_history(q->ledger, file, &entries);
-	if (!entries)
-		entries = json_object_new_array();
-	if (!entries)
-		f->r = -ENOMEM;
-	field_put_object(f, "history", entries);
-	field_put_bool(f, "history_complete", r >= 0 || r == -ENOENT);
-	if (r < 0 && r != -ENOENT)
-		field_put_string(f, "history_reason", strerror(-r));
-}
-
-static int put_file(struct json_fields *f, const struct question *q, const char *path)
+static int put_file(struct json_fields *f, const struct question *q, struct file_id *file)
 {
 	_cleanup_(closep) int fd = -1;
-	struct file_id file = { .path = path };
 	struct stat st;
 	int r, generation = 0;
 
-	fd = open_file(path, &st);
+	fd = open_file(file->path, &st);
 	if (fd < 0)
 		return fd;
 	if (ioctl(fd, FS_IOC_GETVERSION, &generation) == 0)
-		file.generation = (uint32_t)generation;
-	file.dev = st.st_dev;
-	file.inode = st.st_ino;
-
+		file->generation = (uint32_t)generation;
+	file->dev = st.st_dev;
+	file->inode = st.st_ino;
 	field_put_uint(f, "inode", st.st_ino);
 	r = put_now(f, q, fd, &st);
-	if (r < 0)
-		return r;
-	put_history(f, q, &file);
-	return f->r;
+	return r < 0 ? r : f->r;
 }
 
-/* A file that can't be examined must not keep the others from being told. */
-static struct json_object *file_to_json(const struct question *q, const char *path)
+/* A file that can't be examined must not keep the others from being told. NULL: out of memory. */
+static struct json_object *examine(const struct question *q, struct file_id *file)
 {
 	struct json_fields f = json_fields_new();
-	struct json_fields failed;
 	int r;
 
-	field_put_string(&f, "file", path);
-	r = put_file(&f, q, path);
+	field_put_string(&f, "file", file->path);
+	r = put_file(&f, q, file);
 	if (r >= 0 || r == -ENOMEM)
 		return json_fields_done(&f);
 
 	json_object_put(f.object);
-	failed = json_fields_new();
-	field_put_string(&failed, "file", path);
-	field_put_object(&failed, "bad", json_object_new_array());
-	field_put_uint(&failed, "lost_bytes", 0);
-	put_answer(&failed, r == -EINVAL ? "Neither a file nor a directory" : strerror(-r));
-	field_put_object(&failed, "history", json_object_new_array());
-	field_put_bool(&failed, "history_complete", false);
-	return json_fields_done(&failed);
+	f = json_fields_new();
+	field_put_string(&f, "file", file->path);
+	field_put_object(&f, "bad", json_object_new_array());
+	field_put_uint(&f, "lost_bytes", 0);
+	put_answer(&f, r == -EINVAL ? "Neither a file nor a directory" : strerror(-r));
+	return json_fields_done(&f);
 }
 
-static int open_question(const char *state_dir, struct question *ret)
+/* Where hwpoisond never ran, nothing is on record, and that is all there is. */
+static int put_history(struct json_object *object, struct json_object *entries, int r)
+{
+	struct json_fields f = { .object = object };
+
+	field_put_object(&f, "history", json_object_get(entries));
+	field_put_bool(&f, "history_complete", r >= 0);
+	if (r < 0)
+		field_put_string(&f, "history_reason", strerror(-r));
+	return f.r;
+}
+
+static int open_question(struct question *ret)
 {
 	int r;
 
 	r = lookup_build_map(&ret->map);
-	if (r >= 0)
-		r = device_bad_read(ret->map, &ret->lists);
-	if (r < 0)
-		return r;
-	ret->ledger_result = ledger_open_to_read(state_dir, &ret->ledger);
-	return ret->ledger_result == -ENOMEM ? -ENOMEM : 0;
+	return r < 0 ? r : device_bad_read(ret->map, &ret->lists);
 }
 
-int lookup_files(char *const *files, const char *state_dir, struct json_object **ret)
+/* Objects into `answer`, and for each an array for its history. */
+static int examine_all(const struct question *q, struct file_id *ids, size_t n,
+		       struct json_object *answer, struct json_object **histories)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *object = examine(q, &ids[i]);
+
+		histories[i] = json_object_new_array();
+		if (!object || !histories[i] || json_object_array_add(answer, object) < 0) {
+			json_object_put(object);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int remember(history_pages pages, void *userdata, const struct file_id *ids, size_t n,
+		    struct json_object *answer, struct json_object *const *histories)
+{
+	int r = pages ? file_history(pages, userdata, ids, histories, n) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (put_history(json_object_array_get_idx(answer, i), histories[i], r) < 0)
+			return -ENOMEM;
+	return r == -ENOMEM ? r : 0;
+}
+
+static void histories_free(struct json_object **histories, size_t n)
+{
+	for (size_t i = 0; histories && i < n; i++)
+		json_object_put(histories[i]);
+	free(histories);
+}
+
+int lookup_files(char *const *files, history_pages pages, void *userdata, struct json_object **ret)
 {
 	_cleanup_(question_done) struct question q = {};
-	struct json_object *array;
+	_cleanup_(json_object_putp) struct json_object *answer = json_object_new_array();
+	_cleanup_(freep) struct file_id *ids = NULL;
+	size_t n = strv_length(files);
+	struct json_object **histories = calloc(n + 1, sizeof(*histories));
 	struct json_fields f;
 	int r;
 
-	r = open_question(state_dir, &q);
+	ids = calloc(n + 1, sizeof(*ids));
+	r = ids && histories && answer ? open_question(&q) : -ENOMEM;
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		ids[i].path = files[i];
+	if (r >= 0)
+		r = examine_all(&q, ids, n, answer, histories);
+	if (r >= 0)
+		r = remember(pages, userdata, ids, n, answer, histories);
+	histories_free(histories, n);
 	if (r < 0)
 		return r;
-	f = json_fields_new();
-	array = json_object_new_array();
-	for (; array && *files; files++) {
-		struct json_object *json = file_to_json(&q, *files);
 
-		if (!json || json_object_array_add(array, json) < 0) {
-			json_object_put(json);
-			json_object_put(array);
-			array = NULL;
-		}
-	}
-	if (!array)
-		f.r = -ENOMEM;
-	field_put_object(&f, "files", array);
+	f = json_fields_new();
+	field_put_object(&f, "files", TAKE(answer));
 	*ret = json_fields_done(&f);
 	return *ret ? 0 : -ENOMEM;
+}
+
+static int page_of_ledger(uint64_t after, struct json_object **ret, void *userdata)
+{
+	return history_page(userdata, after, ret);
+}
+
+static int no_page(uint64_t after, struct json_object **ret, void *userdata)
+{
+	return *(const int *)userdata;
+}
+
+int lookup_files_at(char *const *files, const char *state_dir, struct json_object **ret)
+{
+	_cleanup_(ledger_freep) struct ledger *ledger = NULL;
+	int r = ledger_open_to_read(state_dir, &ledger);
+
+	if (r == -ENOENT)
+		return lookup_files(files, NULL, NULL, ret);
+	if (r < 0)
+		return lookup_files(files, no_page, &r, ret);
+	return lookup_files(files, page_of_ledger, ledger, ret);
 }

@@ -29,7 +29,8 @@ struct lookup_job {
 	struct worker *worker;
 	struct json_object *answer;
 	/* the question; strings are the call's */
-	int (*ask)(const struct lookup_job *job, struct json_object **ret);
+	int (*ask)(const struct lookup_job *job, struct worker_link *link,
+		   struct json_object **ret);
 	struct lookup_range range;
 	const char *file;
 	char **files; /* the job's own */
@@ -53,22 +54,39 @@ static struct lookup_job *job_free(struct lookup_job *job)
 	return NULL;
 }
 
-static int ask_resolve(const struct lookup_job *job, struct json_object **ret)
+static int ask_resolve(const struct lookup_job *job, struct worker_link *link,
+		       struct json_object **ret)
 {
 	return lookup_resolve(&job->range, ret);
 }
 
-static int ask_holders(const struct lookup_job *job, struct json_object **ret)
+static int ask_holders(const struct lookup_job *job, struct worker_link *link,
+		       struct json_object **ret)
 {
 	return lookup_holders(job->file, job->offset_bytes, job->length_bytes, ret);
 }
 
-static int ask_files(const struct lookup_job *job, struct json_object **ret)
+/* In the child, which must not touch the ledger: the daemon reads a page of it now and then. */
+static int ask_for_page(uint64_t after, struct json_object **ret, void *userdata)
 {
-	return lookup_files(job->files, job->control->parts.state_dir, ret);
+	_cleanup_(json_object_putp) struct json_object *question = NULL;
+	struct json_fields f = json_fields_new();
+
+	field_put_uint(&f, "after", after);
+	question = json_fields_done(&f);
+	return question ? worker_ask(userdata, question, ret) : -ENOMEM;
 }
 
-static int ask_explain(const struct lookup_job *job, struct json_object **ret)
+static int ask_files(const struct lookup_job *job, struct worker_link *link,
+		     struct json_object **ret)
+{
+	bool has_ledger = job->control->parts.ledger;
+
+	return lookup_files(job->files, has_ledger ? ask_for_page : NULL, link, ret);
+}
+
+static int ask_explain(const struct lookup_job *job, struct worker_link *link,
+		       struct json_object **ret)
 {
 	return lookup_explain(&job->policy, job->file, ret);
 }
@@ -78,9 +96,25 @@ static int job_run(struct worker_link *link, void *userdata)
 {
 	const struct lookup_job *job = userdata;
 	_cleanup_(json_object_putp) struct json_object *answer = NULL;
-	int r = job->ask(job, &answer);
+	int r = job->ask(job, link, &answer);
 
 	return r < 0 ? r : worker_tell(link, answer);
+}
+
+/* What cannot be read is a page that says so, and the last one. */
+static void reply_page(struct lookup_job *job, struct json_object *question)
+{
+	_cleanup_(json_object_putp) struct json_object *page = NULL;
+	struct json_fields f = { .object = question };
+	uint64_t after = 0;
+
+	field_get_uint(&f, "after", &after);
+	if (history_page(job->control->parts.ledger, after, &page) < 0) {
+		f = json_fields_new();
+		field_put_bool(&f, "damaged", true);
+		page = json_fields_done(&f);
+	}
+	worker_reply(job->worker, page);
 }
 
 static void on_answer(struct worker *w, struct json_object *message, bool wants_reply,
@@ -88,6 +122,10 @@ static void on_answer(struct worker *w, struct json_object *message, bool wants_
 {
 	struct lookup_job *job = userdata;
 
+	if (wants_reply) {
+		reply_page(job, message);
+		return;
+	}
 	json_object_put(job->answer);
 	job->answer = json_object_get(message);
 }

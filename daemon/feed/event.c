@@ -5,12 +5,17 @@
  *   flow -> feed -> [event] -> line -> journal, file, socket
  *
  * In:   type, severity, incident number, data.
- * Out:  the object of conf/schema/event.schema.json.
+ * Out:  the line of conf/schema/event.schema.json.
  *
  * The id is unique over machines and restarts: machine id and sequence number. What data holds is
  * the sender's; what an incident looks like is incident-json.c.
+ *
+ * Written as text, without an object for each member and without printf: somebody waits for this
+ * line, and nothing in the envelope needs escaping.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,7 +23,9 @@
 #include <systemd/sd-id128.h>
 
 #include "feed/event.h"
-#include "json-fields.h"
+
+/* The longest has a host's name of which every character is percent-encoded. */
+#define ENVELOPE_MAX_BYTES (3 * 256 + 512)
 
 const char *severity_name(enum severity severity)
 {
@@ -27,24 +34,20 @@ const char *severity_name(enum severity severity)
 					      : "info";
 }
 
-static void put_id(struct json_fields *f, uint64_t seq)
+static void write_machine(char ret[static SD_ID128_STRING_MAX])
 {
-	char machine_text[SD_ID128_STRING_MAX], text[64];
 	sd_id128_t machine;
 
 	/* An image without a machine id still has ids that differ from boot to boot. */
 	if (sd_id128_get_machine(&machine) < 0 && sd_id128_get_boot(&machine) < 0)
 		machine = SD_ID128_NULL;
-	snprintf(text, sizeof(text), "%s-%llu", sd_id128_to_string(machine, machine_text),
-		 (unsigned long long)seq);
-	field_put_string(f, "id", text);
+	sd_id128_to_string(machine, ret);
 }
 
 /* `source` is a URI reference, and a host can be called anything. */
-static void put_source(struct json_fields *f)
+static char *write_host(char *end)
 {
-	char host[256] = "", text[sizeof("/hwpoisond/") + 3 * sizeof(host)];
-	char *end = stpcpy(text, "/hwpoisond/");
+	char host[256] = "";
 
 	gethostname(host, sizeof(host) - 1);
 	for (const char *c = host; *c; c++)
@@ -53,40 +56,88 @@ static void put_source(struct json_fields *f)
 			*end++ = *c;
 		else
 			end += sprintf(end, "%%%02X", (unsigned char)*c);
-	*end = '\0';
-	field_put_string(f, "source", text);
+	return end;
 }
 
-static void put_time(struct json_fields *f)
+/* At least so many digits. */
+static char *write_number(char *end, uint64_t number, unsigned n_digits)
 {
-	char seconds[32], text[64];
+	char digits[20];
+	unsigned n = 0;
+
+	do
+		digits[n++] = (char)('0' + number % 10);
+	while ((number /= 10) || n < n_digits);
+	while (n)
+		*end++ = digits[--n];
+	return end;
+}
+
+static char *write_time(char *end)
+{
 	struct timespec now;
 	struct tm utc;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
-	strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(text, sizeof(text), "%s.%06dZ", seconds, (int)(now.tv_nsec / 1000));
-	field_put_string(f, "time", text);
+	end = write_number(end, (uint64_t)utc.tm_year + 1900, 4);
+	*end++ = '-';
+	end = write_number(end, (uint64_t)utc.tm_mon + 1, 2);
+	*end++ = '-';
+	end = write_number(end, (uint64_t)utc.tm_mday, 2);
+	*end++ = 'T';
+	end = write_number(end, (uint64_t)utc.tm_hour, 2);
+	*end++ = ':';
+	end = write_number(end, (uint64_t)utc.tm_min, 2);
+	*end++ = ':';
+	end = write_number(end, (uint64_t)utc.tm_sec, 2);
+	*end++ = '.';
+	end = write_number(end, (uint64_t)now.tv_nsec / 1000, 6);
+	*end++ = 'Z';
+	return end;
 }
 
-struct json_object *event_new(const struct event_head *head, struct json_object *data)
+static size_t write_envelope(char *text, const struct event_head *head)
 {
-	struct json_fields f = json_fields_new();
-	char type[64];
+	char machine[SD_ID128_STRING_MAX], *end = text;
 
-	snprintf(type, sizeof(type), "io.hwpoisond.%s", head->type);
+	write_machine(machine);
+	end = stpcpy(end, "{\"specversion\":\"1.0\",\"id\":\"");
+	end = stpcpy(end, machine);
+	*end++ = '-';
+	end = write_number(end, head->seq, 1);
+	end = stpcpy(end, "\",\"source\":\"/hwpoisond/");
+	end = write_host(end);
+	end = stpcpy(end, "\",\"type\":\"io.hwpoisond.");
+	end = stpcpy(end, head->type);
+	end = stpcpy(end, "\",\"time\":\"");
+	end = write_time(end);
+	end = stpcpy(end, "\",\"seq\":");
+	end = write_number(end, head->seq, 1);
+	end = stpcpy(end, ",\"severity\":\"");
+	end = stpcpy(end, severity_name(head->severity));
+	*end++ = '"';
+	if (head->incident) {
+		end = stpcpy(end, ",\"incident\":");
+		end = write_number(end, head->incident, 1);
+	}
+	end = stpcpy(end, ",\"data\":");
+	return (size_t)(end - text);
+}
 
-	field_put_string(&f, "specversion", "1.0");
-	put_id(&f, head->seq);
-	put_source(&f);
-	field_put_string(&f, "type", type);
-	put_time(&f);
-	field_put_uint(&f, "seq", head->seq);
-	field_put_string(&f, "severity", severity_name(head->severity));
-	if (head->incident)
-		field_put_uint(&f, "incident", head->incident);
-	field_put_object(&f, "data", data ? json_object_get(data) : json_object_new_object());
-	field_require(&f, "data");
-	return json_fields_done(&f);
+char *event_text(const struct event_head *head, struct json_object *data, size_t *ret_bytes)
+{
+	char envelope[ENVELOPE_MAX_BYTES], *text;
+	size_t envelope_bytes = write_envelope(envelope, head), data_bytes = 2;
+	const char *data_text = "{}";
+
+	if (data)
+		data_text = json_object_to_json_string_length(
+			data, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &data_bytes);
+	text = data_text ? malloc(envelope_bytes + data_bytes + sizeof("}\n")) : NULL;
+	if (!text)
+		return NULL;
+	strcpy(mempcpy(mempcpy(text, envelope, envelope_bytes), data_text, data_bytes), "}\n");
+	*ret_bytes = envelope_bytes + data_bytes + strlen("}\n");
+	return text;
 }

@@ -2,6 +2,7 @@
 /* event: the envelope that every event travels in, CloudEvents 1.0 attributes in JSON. */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <json-c/json.h>
@@ -15,7 +16,7 @@ struct event_head {
 	uint64_t incident;	/* 0: none */
 };
 
-/* A new reference, or NULL: out of memory. data is borrowed; NULL: {}. */
-struct json_object *event_new(const struct event_head *head, struct json_object *data);
+/* The event as a line, with its newline; the caller's. NULL: out of memory. data is borrowed; NULL: {}. */
+char *event_text(const struct event_head *head, struct json_object *data, size_t *ret_bytes);
 
 const char *severity_name(enum severity severity);

@@ -2,7 +2,7 @@
 /*
  * feed: one event, to every sink.
  *
- *   every station -> flow -> [feed] -> event -> line -> journal, file, socket, subscribers
+ *   every station -> flow -> [feed] -> event -> line -> socket, subscribers, file, journal
  *
  * In:   what happened.
  * Out:  a numbered event, the same everywhere.
@@ -133,44 +133,58 @@ struct feed *feed_free(struct feed *f)
 	return NULL;
 }
 
+static void note_seq(struct feed *f, int r)
+{
+	note(&f->seq_fails, r, "Cannot record event numbers, a crash may repeat some");
+}
+
 static uint64_t next_seq(struct feed *f)
 {
 	uint64_t seq;
 
 	if (!f->ledger)
 		return ++f->seq;
-	note(&f->seq_fails, ledger_next_seq(f->ledger, &seq),
-	     "Cannot record event numbers, a crash may repeat some");
+	note_seq(f, ledger_next_seq(f->ledger, &seq));
 	return seq;
 }
 
-static void tell_subscribers(struct feed *f, struct json_object *event)
+/* 0, also when there are none; -ENOMEM. */
+static int tell_subscribers(struct feed *f, const struct line *line)
 {
+	_cleanup_(json_object_putp) struct json_object *event = NULL;
 	size_t n_kept = 0;
 
+	if (!f->n_subscribers)
+		return 0;
+	event = json_tokener_parse(line->text);
+	if (!event)
+		return -ENOMEM;
 	f->telling++;
 	for (size_t i = 0; i < f->n_subscribers; i++)
 		if (f->subscribers[i].id)
 			f->subscribers[i].each(event, f->subscribers[i].userdata);
 	if (--f->telling > 0)
-		return;
+		return 0;
 
 	for (size_t i = 0; i < f->n_subscribers; i++)
 		if (f->subscribers[i].id)
 			f->subscribers[n_kept++] = f->subscribers[i];
 	f->n_subscribers = n_kept;
+	return 0;
 }
 
-static void send_line(struct feed *f, struct line *line)
+static void send_to_journal(struct feed *f, struct line *line, const struct event_head *head,
+			    struct json_object *data)
 {
-	if (f->journal)
-		note(&f->journal_fails, feed_journal_send(f->journal, line),
-		     "Cannot write events to the journal, dropping them there");
-	if (f->file)
-		note(&f->file_fails, feed_file_send(f->file, line),
-		     "Cannot write events to the file, dropping them there");
-	if (f->socket)
-		feed_socket_send(f->socket, line);
+	int r = feed_journal_ready(f->journal, line);
+
+	if (r >= 0)
+		r = line_describe(line, head, data);
+	if (r >= 0)
+		r = feed_journal_send(f->journal, line);
+	else if (r == -ENOMEM)
+		f->n_unmade++;
+	note(&f->journal_fails, r, "Cannot write events to the journal, dropping them there");
 }
 
 static void event_unmade(struct feed *f, const char *type)
@@ -182,7 +196,6 @@ static void event_unmade(struct feed *f, const char *type)
 void feed_send(struct feed *f, const char *type, enum severity severity, uint64_t incident,
 	       struct json_object *data)
 {
-	_cleanup_(json_object_putp) struct json_object *event = NULL;
 	_cleanup_(line_unrefp) struct line *line = NULL;
 	struct event_head head = {
 		.seq = next_seq(f),
@@ -193,14 +206,23 @@ void feed_send(struct feed *f, const char *type, enum severity severity, uint64_
 
 	assert(message_known(type));
 
-	event = event_new(&head, data);
-	if (!event || line_new(&head, event, &line) < 0) {
+	if (line_new(&head, data, &line) < 0) {
 		event_unmade(f, type);
 		return;
 	}
 	f->n_sent++;
-	send_line(f, line);
-	tell_subscribers(f, event);
+	/* Who waits for it comes first, who keeps it after that. */
+	if (f->socket)
+		feed_socket_send(f->socket, line);
+	if (tell_subscribers(f, line) < 0)
+		event_unmade(f, type);
+	if (f->file)
+		note(&f->file_fails, feed_file_send(f->file, line),
+		     "Cannot write events to the file, dropping them there");
+	if (f->journal)
+		send_to_journal(f, line, &head, data);
+	if (f->ledger)
+		note_seq(f, ledger_reserve_seq(f->ledger));
 }
 
 /* Takes data, which is NULL when memory was out. */

@@ -205,6 +205,15 @@ static int flush(struct feed_journal *j)
 	return r;
 }
 
+int feed_journal_ready(struct feed_journal *j, const struct line *line)
+{
+	int r = j->fd >= 0 ? 0 : connect_to_journald(j);
+
+	if (r < 0)
+		gap_add(&j->queue.gap, line);
+	return r;
+}
+
 int feed_journal_send(struct feed_journal *j, struct line *line)
 {
 	queue_push(&j->queue, line);

@@ -21,10 +21,9 @@ static int journal_priority(enum severity severity)
 	return severity == SEVERITY_CRITICAL ? 2 : severity == SEVERITY_WARNING ? 4 : 6;
 }
 
-static char *journal_fields(const struct event_head *head, struct json_object *event)
+static char *journal_fields(const struct event_head *head, struct json_object *data)
 {
-	_cleanup_(freep) char *message = message_text(head->type,
-						      json_object_object_get(event, "data"));
+	_cleanup_(freep) char *message = message_text(head->type, data);
 	char incident[64] = "", *fields;
 
 	if (!message)
@@ -46,29 +45,26 @@ static char *journal_fields(const struct event_head *head, struct json_object *e
 	return fields;
 }
 
-int line_new(const struct event_head *head, struct json_object *event, struct line **ret)
+int line_new(const struct event_head *head, struct json_object *data, struct line **ret)
 {
 	_cleanup_(line_unrefp) struct line *line = calloc(1, sizeof(*line));
-	const char *text;
 
 	if (!line)
 		return -ENOMEM;
 	line->n_refs = 1;
 	line->seq = head->seq;
 	line->n_events = 1;
-
-	text = json_object_to_json_string_length(
-		event, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
-		&line->length_bytes);
-	line->text = text ? malloc(line->length_bytes + 2) : NULL;
-	line->fields = journal_fields(head, event);
-	if (!line->text || !line->fields)
+	line->text = event_text(head, data, &line->length_bytes);
+	if (!line->text)
 		return -ENOMEM;
-
-	memcpy(line->text, text, line->length_bytes);
-	memcpy(line->text + line->length_bytes++, "\n", 2);
 	*ret = TAKE(line);
 	return 0;
+}
+
+int line_describe(struct line *line, const struct event_head *head, struct json_object *data)
+{
+	line->fields = journal_fields(head, data);
+	return line->fields ? 0 : -ENOMEM;
 }
 
 struct line *line_ref(struct line *line)
@@ -98,8 +94,8 @@ void gap_add(struct gap *gap, const struct line *line)
 
 int gap_line(const struct gap *gap, struct line **ret)
 {
-	_cleanup_(json_object_putp) struct json_object *data = json_object_new_object(),
-						       *event = NULL;
+	_cleanup_(json_object_putp) struct json_object *data = json_object_new_object();
+	_cleanup_(line_unrefp) struct line *line = NULL;
 	struct event_head head = {
 		.seq = gap->last_seq,
 		.type = "feed.gap",
@@ -111,10 +107,10 @@ int gap_line(const struct gap *gap, struct line **ret)
 	if (!data ||
 	    json_object_object_add(data, "dropped", json_object_new_uint64(gap->n_dropped)) < 0)
 		return -ENOMEM;
-	event = event_new(&head, data);
-	if (!event || line_new(&head, event, ret) < 0)
+	if (line_new(&head, data, &line) < 0 || line_describe(line, &head, data) < 0)
 		return -ENOMEM;
-	(*ret)->is_gap = true;
-	(*ret)->n_events = gap->n_dropped;
+	line->is_gap = true;
+	line->n_events = gap->n_dropped;
+	*ret = TAKE(line);
 	return 0;
 }

@@ -15,11 +15,15 @@ struct line {
 	uint64_t n_events;	/* that it stands for: of a gap, those dropped */
 	char *text;		/* the JSON with its newline */
 	size_t length_bytes;
-	char *fields;		/* what the journal wants beside it: "MESSAGE=...\nPRIORITY=..." */
+	char *fields;		/* NULL: not described. What the journal wants beside it: "MESSAGE=..." */
 };
 
 /* 0 with one reference in *ret, or -ENOMEM. */
-int line_new(const struct event_head *head, struct json_object *event, struct line **ret);
+int line_new(const struct event_head *head, struct json_object *data, struct line **ret);
+
+/* In a sentence, for the journal: it takes longer than all else, and nobody else needs it. */
+int line_describe(struct line *line, const struct event_head *head, struct json_object *data);
+
 struct line *line_ref(struct line *line);
 struct line *line_unref(struct line *line);	/* NULL is fine; returns NULL */
 DEFINE_CLEANUP(struct line *, line_unref);

@@ -245,8 +245,15 @@ static void say_scrub_finished(FILE *f, struct json_object *data)
 
 static void say_memory_failure(FILE *f, struct json_object *data)
 {
-	fprintf(f, "The kernel met a memory failure at %s: %s, %s", text_at(data, "phys_start"),
-		text_at(data, "page_type"), text_at(data, "result"));
+	if (number_at(data, "count") > 1)
+		fprintf(f, "The kernel met %llu memory failures in %llu bytes at %s: %s, %s",
+			number_at(data, "count"), number_at(data, "length_bytes"),
+			text_at(data, "phys_start"), text_at(data, "page_type"),
+			text_at(data, "result"));
+	else
+		fprintf(f, "The kernel met a memory failure at %s: %s, %s",
+			text_at(data, "phys_start"), text_at(data, "page_type"),
+			text_at(data, "result"));
 }
 
 static void say_kernel_signalled(FILE *f, struct json_object *data)

@@ -42,6 +42,8 @@ struct feed_journal;	/* the native protocol of journald */
 int feed_journal_new(sd_event *event, const char *socket_path, struct feed_journal **ret);
 struct feed_journal *feed_journal_free(struct feed_journal *j);
 DEFINE_CLEANUP(struct feed_journal *, feed_journal_free);
-int feed_journal_send(struct feed_journal *j, struct line *line);
+/* Negative: journald is not there, and this line is counted as dropped. */
+int feed_journal_ready(struct feed_journal *j, const struct line *line);
+int feed_journal_send(struct feed_journal *j, struct line *line);	/* described */
 bool feed_journal_flush(struct feed_journal *j);
 uint64_t feed_journal_n_dropped(const struct feed_journal *j);

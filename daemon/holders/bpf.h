@@ -2,6 +2,7 @@
 /* bpf: the programs that walk over all processes in the kernel, as long as they are loaded. */
 #pragma once
 
+#include "holders/helper.h"
 #include "holders/hits.h"
 #include "holders/targets.h"
 
@@ -27,11 +28,12 @@ struct bpf_programs {
 const struct bpf_programs *bpf_programs_get(void);	/* NULL: not loaded, see holders.h */
 
 /*
- * Find hits in one walk. Run it in a helper: it may block, and leaves the lock to be given back by
- * the end of the process. pid 0: all processes. 0 or negative errno.
+ * Find hits in one walk. Run it in a helper: it may block, tells `to` as long as it does not, and
+ * leaves the lock to be given back by the end of the process. pid 0: all processes. 0 or negative
+ * errno.
  */
 int bpf_walk(const struct bpf_programs *bpf, const struct targets *targets, pid_t pid,
-	     struct hits *hits);
+	     struct hit_pipe *to, struct hits *hits);
 
 /* Does a walk over ourselves tell the truth? 0, or negative errno with a sentence. */
 int bpf_walk_check(const struct bpf_programs *bpf, const char **ret_reason);

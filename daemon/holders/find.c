@@ -22,11 +22,9 @@
 #include "log.h"
 
 #define SECOND_USEC UINT64_C(1000000)
-/* Twenty million mappings on a slow machine. */
-#define WALK_PATIENCE_USEC (20 * SECOND_USEC)
-/* One process, of which some have a million mappings. */
-#define PROCESS_PATIENCE_USEC (5 * SECOND_USEC)
-#define MAX_STUCK	      16
+/* From one sign of life to the next, for which BPF looks at a million mappings. */
+#define PATIENCE_USEC (5 * SECOND_USEC)
+#define MAX_STUCK     16
 
 struct bpf_job {
 	const struct bpf_programs *bpf;
@@ -40,8 +38,27 @@ static int run_bpf(struct hit_pipe *to, const void *job)
 	_cleanup_(hits_done) struct hits found = { .n_targets = j->targets->n };
 	int r;
 
-	r = bpf_walk(j->bpf, j->targets, j->pid, &found);
+	r = bpf_walk(j->bpf, j->targets, j->pid, to, &found);
 	return r < 0 ? r : hits_put(to, &found);
+}
+
+/* What it finds, and in *ret_at where it is. -ETIMEDOUT: it is stuck there. */
+static int listen(struct helper *helper, struct hits *ret, pid_t *ret_at)
+{
+	uint64_t deadline = helper_deadline(PATIENCE_USEC);
+	struct hit hit;
+	int r = 0;
+
+	*ret_at = 0;
+	while (r >= 0 && (r = helper_next(helper, deadline, &hit)) > 0) {
+		if (hit.target != HELPER_ALIVE) {
+			r = hits_add(ret, hit);
+			continue;
+		}
+		*ret_at = hit.pid;
+		deadline = helper_deadline(PATIENCE_USEC);
+	}
+	return r;
 }
 
 static int find_by_bpf(const struct bpf_programs *bpf, const struct targets *targets, pid_t pid,
@@ -49,14 +66,11 @@ static int find_by_bpf(const struct bpf_programs *bpf, const struct targets *tar
 {
 	_cleanup_(helper_done) struct helper helper = { .fd = -1 };
 	struct bpf_job job = { bpf, targets, pid };
-	uint64_t deadline = helper_deadline(WALK_PATIENCE_USEC);
-	struct hit hit;
+	pid_t at;
 	int r;
 
 	r = helper_start(run_bpf, &job, &helper);
-	while (r >= 0 && (r = helper_next(&helper, deadline, &hit)) > 0)
-		r = hits_add(ret, hit);
-	return r;
+	return r < 0 ? r : listen(&helper, ret, &at);
 }
 
 static int run_proc(struct hit_pipe *to, const void *job)
@@ -64,39 +78,34 @@ static int run_proc(struct hit_pipe *to, const void *job)
 	return proc_scan(job, to);
 }
 
-/* All behind job->after. -ETIMEDOUT with *ret_at: stuck at that one. */
+/* All behind job->after. */
 static int scan_proc(const struct proc_scan_job *job, struct hits *ret, pid_t *ret_at)
 {
 	_cleanup_(helper_done) struct helper helper = { .fd = -1 };
-	uint64_t deadline = helper_deadline(PROCESS_PATIENCE_USEC);
-	struct hit hit;
 	int r;
 
-	*ret_at = 0;
 	r = helper_start(run_proc, job, &helper);
-	while (r >= 0 && (r = helper_next(&helper, deadline, &hit)) > 0) {
-		if (hit.target != PROC_SCAN_AT) {
-			r = hits_add(ret, hit);
-			continue;
-		}
-		*ret_at = hit.pid;
-		deadline = helper_deadline(PROCESS_PATIENCE_USEC);
-	}
-	return r;
+	return r < 0 ? r : listen(&helper, ret, ret_at);
 }
 
 static int find_by_proc(int proc_fd, const struct targets *targets, bool only_pages, pid_t pid,
 			struct hits *ret)
 {
-	struct proc_scan_job job = { proc_fd, targets, only_pages, pid, 0 };
+	struct proc_scan_job job = { proc_fd, targets, only_pages, pid, 0, true };
 
 	for (unsigned n_stuck = 0; n_stuck < MAX_STUCK; n_stuck++) {
-		pid_t at;
+		pid_t at = 0;
 		int r = scan_proc(&job, ret, &at);
 
-		if (r != -ETIMEDOUT || !at)
+		if (r != -ETIMEDOUT || (!at && !job.opens_files))
 			return r;
-		log_warn(0, "Process %d is stuck in the kernel, what it holds stays unknown", at);
+		if (!at) {
+			log_warn(0,
+				 "A filesystem does not answer, its files may be known otherwise");
+			job.opens_files = false;
+			continue;
+		}
+		log_warn(0, "Process %d is stuck in the kernel, what it maps stays unknown", at);
 		if (pid)
 			return r;
 		job.after = at;

@@ -64,6 +64,14 @@ int hits_put(struct hit_pipe *to, const struct hits *hits)
 	return r;
 }
 
+int helper_alive(struct hit_pipe *to, pid_t at)
+{
+	struct hit alive = { .target = HELPER_ALIVE, .pid = at };
+	int r = hit_put(to, &alive);
+
+	return r < 0 ? r : hit_flush(to);
+}
+
 static _Noreturn void child_main(int (*run)(struct hit_pipe *to, const void *job), const void *job,
 				 int fd, pid_t parent)
 {

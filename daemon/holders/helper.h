@@ -26,6 +26,9 @@ struct helper {		/* ours */
 int helper_start(int (*run)(struct hit_pipe *to, const void *job), const void *job,
 		 struct helper *ret);
 
+/* The target of a hit that is none: not stuck, and now at this process (0: that can't be told). */
+#define HELPER_ALIVE UINT32_MAX
+
 /*
  * The next hit. 1; 0: that was all; -ETIMEDOUT: nothing until deadline_usec (CLOCK_MONOTONIC);
  * -EPIPE: it died; or another negative errno, the child's.
@@ -39,3 +42,4 @@ uint64_t helper_deadline(uint64_t patience_usec);	/* from now */
 int hit_put(struct hit_pipe *to, const struct hit *hit);
 int hit_flush(struct hit_pipe *to);
 int hits_put(struct hit_pipe *to, const struct hits *hits);
+int helper_alive(struct hit_pipe *to, pid_t at); /* say so at once */

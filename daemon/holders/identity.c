@@ -75,20 +75,40 @@ static int open_target(const struct target *t)
 	return fd < 0 ? -errno : fd;
 }
 
+/* A huge page is mapped whole or not at all, and must not be set aside for us. */
 static void ask_about(const struct target *t, identity_ask ask, struct identity *pair,
 		      void *userdata)
 {
 	_cleanup_(closep) int fd = open_target(t);
+	size_t page_bytes = PAGE_BYTES;
+	struct stat st;
 	void *mapped;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return;
-	mapped = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+	if (st.st_blksize > (blksize_t)PAGE_BYTES && st.st_blksize % PAGE_BYTES == 0)
+		page_bytes = (size_t)st.st_blksize;
+	mapped = mmap(NULL, page_bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (mapped == MAP_FAILED)
 		mapped = NULL;
 	ask(fd, mapped, &pair[0], &pair[1], userdata);
 	if (mapped)
-		munmap(mapped, PAGE_BYTES);
+		munmap(mapped, page_bytes);
+}
+
+static bool is_same_file(const struct target *l, const struct target *r)
+{
+	return !file_key_compare(&l->key, &r->key) && r->path && !strcmp(l->path, r->path);
+}
+
+static void copy_answer(struct identity *pair, const struct identity *from)
+{
+	for (int i = 0; i < 2; i++) {
+		uint32_t target = pair[i].target;
+
+		pair[i] = from[i];
+		pair[i].target = target;
+	}
 }
 
 int identities_of(const struct targets *targets, identity_ask ask, void *userdata,
@@ -106,7 +126,11 @@ int identities_of(const struct targets *targets, identity_ask ask, void *userdat
 		pair[1] = pair[0];
 		pair[1].open = true;
 		/* A filesystem on a disk of its own has one device number, everywhere. */
-		if (t->path && !t->key.type && major(t->key.dev) == 0)
+		if (!ask || !t->path || t->key.type || major(t->key.dev) != 0)
+			continue;
+		if (i > 0 && is_same_file(t, t - 1))
+			copy_answer(pair, pair - 2);
+		else
 			ask_about(t, ask, pair, userdata);
 	}
 	qsort(all, 2 * targets->n, sizeof(*all), compare_identities);

@@ -31,7 +31,10 @@ struct identities {
 typedef void (*identity_ask)(int fd, const void *mapped, struct identity *as_mapping,
 			     struct identity *as_open, void *userdata);
 
-/* Of all targets; those whose file has a path and an unusual filesystem are asked. 0 or -ENOMEM. */
+/*
+ * Of all targets; those whose file has a path and an unusual filesystem are asked. That opens files,
+ * for which others can make us wait: with NULL, none is. 0 or -ENOMEM.
+ */
 int identities_of(const struct targets *targets, identity_ask ask, void *userdata,
 		  struct identities *ret);
 void identities_done(struct identities *ids);

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "holders/helper.h"
 #include "holders/pagemap.h"
 #include "holders/proc-maps.h"
 
@@ -36,6 +37,7 @@
 
 /* Reserved and never touched, for the most part: half a second to look at. */
 #define MAX_MAPPING_BYTES (256ull << 30)
+#define LONG_BYTES	  (1ull << 30)
 
 struct page_scan {
 	struct proc_process *p;
@@ -129,7 +131,9 @@ int pagemap_scan(struct proc_process *p, int pid_fd)
 		if (maps_parse_line(line, line + n - 1, &m) < 0)
 			continue;
 		r = look_at_mapping(s, &m);
-		if (r == -ENOMEM)
+		if (r != -ENOMEM && m.virt_end - m.virt_start >= LONG_BYTES)
+			r = helper_alive(p->to, p->pid);
+		if (r == -ENOMEM || r == -EPIPE)
 			return r;
 	}
 	return 0;

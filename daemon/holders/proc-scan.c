@@ -82,11 +82,6 @@ static void ask_proc(int fd, const void *mapped, struct identity *as_mapping,
 
 /* ---- one process ---- */
 
-static bool fatal(int r)
-{
-	return r == -ENOMEM || r == -ESRCH;
-}
-
 static unsigned n_threads(int pid_fd)
 {
 	struct stat st;
@@ -128,76 +123,67 @@ static int scan_threads(struct proc_process *p, int pid_fd, bool memory_seen)
 	return 0;
 }
 
-static int scan_process(struct proc_process *p, int pid_fd)
+/* 0 or -ENOMEM: one that may not be seen, or is gone, has nothing. */
+static int scan_memory(struct proc_process *p, int pid_fd)
 {
-	bool memory_seen;
-	int r = 0;
+	int r = p->targets->has_pages ? pagemap_scan(p, pid_fd) : 0;
 
-	if (p->targets->has_pages)
-		r = pagemap_scan(p, pid_fd);
-	if (fatal(r) || p->only_pages)
-		return r;
-	r = proc_maps_scan(p, pid_fd);
+	if (r != -ENOMEM && !p->only_pages)
+		r = proc_maps_scan(p, pid_fd);
 	if (r == -ENOMEM)
 		return r;
-	memory_seen = r > 0;
-	r = proc_fd_scan(p, pid_fd);
-	if (fatal(r))
-		return r;
-	return n_threads(pid_fd) > 1 ? scan_threads(p, pid_fd, memory_seen) : 0;
+	return p->only_pages || n_threads(pid_fd) == 1 ? 0 : scan_threads(p, pid_fd, r > 0);
 }
 
 /*
  * The directory in /proc is this process's alone: empty once it is gone, whoever has the pid then.
  * So while it is not empty, the number is still this process's.
  */
-static int send_hits(int proc_fd, int pid_fd, struct proc_process *p, struct hit_pipe *to)
+static int send_hits(int proc_fd, int pid_fd, struct proc_process *p)
 {
 	struct process_hits *found = p->hits.n ? &p->hits.all[0] : NULL;
 	uint64_t ticks;
 	int r = 0;
 
-	if (!found || process_start_ticks(proc_fd, p->pid, &ticks) < 0 ||
-	    faccessat(pid_fd, "stat", F_OK, 0) < 0)
+	if (!found)
 		return 0;
+	if (process_start_ticks(proc_fd, p->pid, &ticks) < 0 ||
+	    faccessat(pid_fd, "stat", F_OK, 0) < 0)
+		found->n = 0;
 	for (size_t i = 0; r >= 0 && i < found->n; i++) {
 		found->all[i].start_ticks = ticks;
-		r = hit_put(to, &found->all[i]);
+		r = hit_put(p->to, &found->all[i]);
 	}
-	return r;
+	hits_clear(&p->hits);
+	return r < 0 ? r : hit_flush(p->to);
 }
 
-static int announce(pid_t pid, struct hit_pipe *to)
-{
-	struct hit at = { .target = PROC_SCAN_AT, .pid = pid };
-	int r = hit_put(to, &at);
-
-	return r < 0 ? r : hit_flush(to);
-}
-
-static int visit_process(int proc_fd, struct proc_process *p, struct hit_pipe *to)
+/* At a process's mappings we may get stuck: by then, what it has open must be told. */
+static int visit_process(int proc_fd, struct proc_process *p)
 {
 	_cleanup_(closep) int pid_fd = -1;
 	char name[16];
 	int r;
 
-	r = announce(p->pid, to);
+	r = helper_alive(p->to, p->pid);
 	if (r < 0)
 		return r;
 	snprintf(name, sizeof(name), "%d", (int)p->pid);
 	pid_fd = openat(proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (pid_fd < 0)
 		return 0;
-	hits_clear(&p->hits);
-	r = scan_process(p, pid_fd);
-	if (r == -ENOMEM)
-		return r;
-	return r < 0 ? 0 : send_hits(proc_fd, pid_fd, p, to);
+	r = p->only_pages ? 0 : proc_fd_scan(p, pid_fd);
+	if (r == -ENOMEM || r == -ESRCH)
+		return r == -ENOMEM ? r : 0;
+	r = send_hits(proc_fd, pid_fd, p);
+	if (r >= 0)
+		r = scan_memory(p, pid_fd);
+	return r < 0 ? r : send_hits(proc_fd, pid_fd, p);
 }
 
 /* ---- all processes ---- */
 
-static int visit_all(const struct proc_scan_job *job, struct proc_process *p, struct hit_pipe *to)
+static int visit_all(const struct proc_scan_job *job, struct proc_process *p)
 {
 	_cleanup_(closedirp) DIR *dir = NULL;
 	int r;
@@ -209,7 +195,7 @@ static int visit_all(const struct proc_scan_job *job, struct proc_process *p, st
 		p->pid = atoi(e->d_name); /* 0: not a process */
 		if (p->pid <= job->after)
 			continue;
-		r = visit_process(job->proc_fd, p, to);
+		r = visit_process(job->proc_fd, p);
 		if (r < 0)
 			return r;
 	}
@@ -225,6 +211,7 @@ int proc_scan(const struct proc_scan_job *job, struct hit_pipe *to)
 		.ids = &ids,
 		.only_pages = job->only_pages,
 		.pid = job->pid,
+		.to = to,
 		.buffer = buffer,
 		.buffer_bytes = BUFFER_BYTES,
 		.hits = { .n_targets = job->targets->n },
@@ -233,9 +220,9 @@ int proc_scan(const struct proc_scan_job *job, struct hit_pipe *to)
 
 	if (!buffer)
 		return -ENOMEM;
-	r = identities_of(job->targets, ask_proc, NULL, &ids);
+	r = identities_of(job->targets, job->opens_files ? ask_proc : NULL, NULL, &ids);
 	if (r >= 0)
-		r = job->pid ? visit_process(job->proc_fd, &p, to) : visit_all(job, &p, to);
+		r = job->pid ? visit_process(job->proc_fd, &p) : visit_all(job, &p);
 	hits_done(&p.hits);
 	return r;
 }

@@ -13,10 +13,8 @@ struct proc_scan_job {
 	bool only_pages;	/* files are looked for by somebody else */
 	pid_t pid;		/* 0: all processes */
 	pid_t after;		/* ... behind this one, in the order of /proc */
+	bool opens_files;	/* to see as what they show up there */
 };
-
-/* A hit with this as its target is none: it says which process is looked at next. */
-#define PROC_SCAN_AT UINT32_MAX
 
 /* 0 or negative errno. A process that vanishes, or may not be seen, holds nothing. */
 int proc_scan(const struct proc_scan_job *job, struct hit_pipe *to);
@@ -27,6 +25,7 @@ struct proc_process {
 	const struct identities *ids;
 	bool only_pages;
 	pid_t pid;
+	struct hit_pipe *to;	/* whom to tell that we are alive */
 	char *buffer;
 	size_t buffer_bytes;
 	struct hits hits;	/* of it alone */

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "cleanup.h"
 #include "holders/process.h"
 
@@ -152,26 +153,11 @@ static int take_exe(int proc_fd, pid_t pid, struct holder *h)
 	return string_set(&h->exe, target);
 }
 
-/* "0::/path" of the unified hierarchy, or else systemd's own of the old ones. */
 static int take_cgroup(int proc_fd, pid_t pid, struct holder *h)
 {
-	static const char *const starts[] = { "0::/", "name=systemd:/" };
-	char text[2 * PATH_MAX];
+	int r = cgroup_of_process(proc_fd, pid, &h->cgroup);
 
-	if (read_text(proc_fd, pid, "cgroup", text, sizeof(text)) < 0)
-		return 0;
-	for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++) {
-		char *path = strstr(text, starts[i]);
-		int r;
-
-		if (!path || (i == 0 && path != text && path[-1] != '\n'))
-			continue;
-		path += strlen(starts[i]) - 1;
-		path[strcspn(path, "\n")] = '\0';
-		r = string_set(&h->cgroup, path);
-		return r < 0 ? r : cgroup_parse(path, &h->unit, &h->container);
-	}
-	return 0;
+	return r <= 0 ? r : cgroup_parse(h->cgroup, &h->unit, &h->container);
 }
 
 int process_describe(int proc_fd, pid_t pid, struct holder *ret)

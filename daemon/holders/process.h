@@ -22,11 +22,3 @@ int process_is_kernel_thread(int proc_fd, pid_t pid);
 
 /* Do two processes run the same program file? false where that can't be seen. */
 bool process_same_program(int proc_fd, pid_t a, pid_t b);
-
-/*
- * "/system.slice/pg.service" -> unit "pg.service" (NULL: none), container id (NULL: none). The
- * unit is one that a manager on this host knows: the system's, or below user@UID.service that
- * user's; what a unit's own processes made below it (a container with a systemd inside) is
- * theirs. 0, -ENOMEM.
- */
-int cgroup_parse(const char *cgroup_path, char **ret_unit, char **ret_container);

@@ -112,18 +112,18 @@ static int next_incident(struct ledger *l, bool all, int64_t *number, struct inc
 	return r < 0 ? r : 1;
 }
 
-int ledger_incidents(struct ledger *l, bool all, ledger_each_incident each, void *userdata)
+static int walk(struct ledger *l, bool all, int64_t number, size_t n_max, ledger_each_incident each,
+		void *userdata)
 {
-	int64_t number = 0;
 	int unreadable = 0, r;
 
-	for (;;) {
+	for (size_t n = 0; n < n_max; n++) {
 		int64_t before = number;
 		struct incident *in = NULL;
 
 		r = next_incident(l, all, &number, &in);
 		if (r == 0)
-			return unreadable;
+			break;
 		/* A row that can't be read must not hide those after it. */
 		if (r == -EUCLEAN && number > before) {
 			unreadable = r;
@@ -135,4 +135,16 @@ int ledger_incidents(struct ledger *l, bool all, ledger_each_incident each, void
 		if (r < 0)
 			return r;
 	}
+	return unreadable;
+}
+
+int ledger_incidents(struct ledger *l, bool all, ledger_each_incident each, void *userdata)
+{
+	return walk(l, all, 0, SIZE_MAX, each, userdata);
+}
+
+int ledger_incidents_after(struct ledger *l, uint64_t after, size_t n_max,
+			   ledger_each_incident each, void *userdata)
+{
+	return walk(l, true, (int64_t)after, n_max, each, userdata);
 }

@@ -9,8 +9,9 @@
  *
  * Sequence numbers are reserved in blocks: a commit waits for the disk, and a burst of events must
  * not wait for it once each. A crash skips what was left of the block, which readers see as a gap,
- * and rightly so: the daemon was not there. The next block is reserved when half is left, so that
- * a disk that fills up does not at once leave us without durable numbers.
+ * and rightly so: the daemon was not there. The next block is reserved when half is left, after the
+ * event is on its way: no event waits for the disk, and a disk that fills up does not at once leave
+ * us without durable numbers.
  *
  * Incidents are ledger-incident.c, intents ledger-intent.c, lost and saved bytes ledger-salvage.c.
  */
@@ -121,14 +122,27 @@ struct ledger *ledger_free(struct ledger *l)
 	return NULL;
 }
 
+static uint64_t n_left(const struct ledger *l)
+{
+	return l->seq_durable > l->seq_given ? l->seq_durable - l->seq_given : 0;
+}
+
 int ledger_next_seq(struct ledger *l, uint64_t *ret_seq)
 {
-	uint64_t left = l->seq_durable > l->seq_given ? l->seq_durable - l->seq_given : 0;
 	int r = 0;
 
-	if (left <= SEQ_BLOCK / 2)
+	if (!n_left(l))
 		r = write_seq(l, l->seq_given + SEQ_BLOCK);
 
 	*ret_seq = ++l->seq_given;
-	return l->seq_given <= l->seq_durable ? 0 : r;
+	return r;
+}
+
+int ledger_reserve_seq(struct ledger *l)
+{
+	int r = 0;
+
+	if (n_left(l) <= SEQ_BLOCK / 2)
+		r = write_seq(l, l->seq_given + SEQ_BLOCK);
+	return n_left(l) ? 0 : r;
 }

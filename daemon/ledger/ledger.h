@@ -42,6 +42,8 @@ DEFINE_CLEANUP(struct ledger *, ledger_free);
  * skip some. Negative: *ret_seq is a new number all the same, but a crash could give it again.
  */
 int ledger_next_seq(struct ledger *l, uint64_t *ret_seq);
+/* Makes sure that the next ones need not wait for the disk: call it when nobody waits for you. */
+int ledger_reserve_seq(struct ledger *l);
 
 /*
  * Insert (number 0: it gets the next one, never used before) or update. Negative: it is not on
@@ -57,6 +59,10 @@ int ledger_get_incident(struct ledger *l, uint64_t number, struct incident **ret
  */
 typedef int (*ledger_each_incident)(struct incident *in, void *userdata);
 int ledger_incidents(struct ledger *l, bool all, ledger_each_incident each, void *userdata);
+
+/* The same for at most n_max of all whose number is above `after`. */
+int ledger_incidents_after(struct ledger *l, uint64_t after, size_t n_max,
+			   ledger_each_incident each, void *userdata);
 
 /*
  * An intent: "we are about to do STEP for incident N". Its outcome closes it. `detail` is the step's own

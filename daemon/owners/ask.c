@@ -236,7 +236,7 @@ int owners_ask_fsmap(int fs_fd, uint64_t phys_of_fs, struct range phys, struct i
 	struct fsmap_view view;
 	int r;
 
-	if (!range_valid(phys))
+	if (!range_valid(question.dev_bytes) || !range_valid(phys))
 		return -EINVAL;
 	r = fsmap_open(fs_fd, &view);
 	if (r < 0)

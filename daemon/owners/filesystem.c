@@ -81,6 +81,7 @@ int filesystem_find_unmounted(int proc_fd, dev_t dev, struct filesystem *ret)
 
 void filesystem_done(struct filesystem *fs)
 {
+	views_free(fs->views);
 	free(fs->questions);
 	lost_done(&fs->lost);
 	inside_done(&fs->inside);
@@ -120,9 +121,11 @@ struct filesystem_question {
 int filesystem_ask(struct filesystem *fs, uint64_t phys_of_fs, struct range phys,
 		   struct incident *in)
 {
+	struct range dev_bytes = { phys.start_bytes - phys_of_fs, phys.length_bytes };
+
 	if (!fs->has_map)
 		return add_unknown(fs, phys, in);
-	if (!range_valid(phys))
+	if (!range_valid(dev_bytes) || !range_valid(phys))
 		return -EINVAL;
 	if (!(fs->n_questions & (fs->n_questions - 1))) {
 		struct filesystem_question *grown = reallocarray(
@@ -136,8 +139,7 @@ int filesystem_ask(struct filesystem *fs, uint64_t phys_of_fs, struct range phys
 	/* A range that somebody only asks about is none. */
 	if (!in->sources)
 		return 0;
-	return lost_add_poison(&fs->lost,
-			       (struct range){ phys.start_bytes - phys_of_fs, phys.length_bytes });
+	return lost_add_poison(&fs->lost, dev_bytes);
 }
 
 static uint64_t start_on_disk(const struct filesystem_question *q)
@@ -260,13 +262,15 @@ int filesystem_try_names(struct filesystem *fs, const struct mounts *mounts,
 	return r == -ENOMEM ? r : 0;
 }
 
-int filesystem_find_names(struct filesystem *fs)
+int filesystem_find_names(struct filesystem *fs, int proc_fd, const struct mounts *mounts)
 {
 	int r;
 
-	if (!fs->mount || !wanted_n_missing(&fs->wanted))
+	if (!fs->mount || !fs->wanted.n)
 		return 0;
 	r = open_inside(fs);
+	if (r >= 0)
+		r = views_new(proc_fd, mounts, &fs->inside, fs->mount->root, &fs->views);
 	if (r >= 0)
 		r = names_find(&fs->inside, fs->mount->root, &fs->wanted);
 	if (r == -ENOMEM)
@@ -327,6 +331,9 @@ int filesystem_name_owner(const struct filesystem *fs, const struct mounts *moun
 		if (r < 0)
 			return r;
 	}
+	r = fs->views && wanted ? views_find(fs->views, wanted, owner) : 0;
+	if (r < 0)
+		return r;
 	if (!wanted || wanted->n_paths < wanted->n_names)
 		return owners_incomplete(in, "Not every name of inode %llu was found",
 					 (unsigned long long)owner->inode);

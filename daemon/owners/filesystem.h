@@ -9,6 +9,7 @@
 #include "owners/inside.h"
 #include "owners/lost.h"
 #include "owners/mounts.h"
+#include "owners/views.h"
 #include "owners/wanted.h"
 
 struct filesystem {
@@ -21,6 +22,7 @@ struct filesystem {
 	size_t n_questions;
 	struct lost lost;		/* what is to be searched for */
 	struct inside inside;		/* opened when names are asked for */
+	struct views *views;		/* likewise */
 	struct wanted wanted;		/* inodes that owners name, to be named in turn */
 };
 
@@ -60,7 +62,7 @@ int filesystem_try_names(struct filesystem *fs, const struct mounts *mounts,
 			 const struct owner *former);
 
 /* Find the names of all inodes that owners name. 0 or -ENOMEM. */
-int filesystem_find_names(struct filesystem *fs);
+int filesystem_find_names(struct filesystem *fs, int proc_fd, const struct mounts *mounts);
 
 /* Give one owner on this filesystem its mountpoint and paths. 0 or -ENOMEM. */
 int filesystem_name_owner(const struct filesystem *fs, const struct mounts *mounts,

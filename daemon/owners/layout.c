@@ -23,6 +23,9 @@
 
 #define BATCH 128u
 
+/* In sectors. -1 would end at the size, but a directory has its index far behind that. */
+#define EVERYTHING (INT64_C(1) << 54)
+
 /* Blocks elsewhere, or none. FIEMAP_EXTENT_NOT_ALIGNED comes with data in the inode itself. */
 #define HAS_NO_BLOCKS                                                                              \
 	(FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_DATA_INLINE |              \
@@ -82,7 +85,7 @@ static int read_bmapx(int fd, enum layout_part part, layout_function f, void *us
 {
 	struct getbmapx map[1 + BATCH] = {
 		[0] = {
-			.bmv_length = -1,
+			.bmv_length = EVERYTHING,
 			.bmv_count = 1 + BATCH,
 			.bmv_iflags = BMV_IF_PREALLOC | BMV_IF_NO_HOLES |
 				      (part == LAYOUT_XATTR ? BMV_IF_ATTRFORK : BMV_IF_DELALLOC),

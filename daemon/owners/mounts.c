@@ -78,17 +78,24 @@ static dev_t disk_of(const struct mountinfo_line *line)
 static void mount_done(struct mount *m)
 {
 	free(m->filesystem);
+	free(m->options);
 	free(m->root);
 	free(m->mountpoint);
+}
+
+bool mount_is_overlay(const struct mount *mount)
+{
+	return !strcmp(mount->filesystem, "overlay");
 }
 
 static int append_mount(struct mounts *to, const struct mountinfo *table, size_t i, pid_t via_pid)
 {
 	const struct mountinfo_line *line = &table->lines[i];
 	struct mount m = { .dev = line->dev, .disk = disk_of(line), .via_pid = via_pid };
+	bool is_overlay = !strcmp(line->filesystem, "overlay");
 	struct mount *grown;
 
-	if (!to->any_device && !major(m.dev) && !m.disk)
+	if (!to->any_device && !major(m.dev) && !m.disk && !is_overlay)
 		return 0;
 	grown = reallocarray(to->all, to->n + 1, sizeof(*grown));
 	if (!grown)
@@ -100,7 +107,9 @@ static int append_mount(struct mounts *to, const struct mountinfo *table, size_t
 	m.filesystem = strdup(line->filesystem);
 	m.root = strdup(line->root);
 	m.mountpoint = strdup(line->mountpoint);
-	if (!m.filesystem || !m.root || !m.mountpoint) {
+	if (is_overlay)
+		m.options = strdup(line->options);
+	if (!m.filesystem || !m.root || !m.mountpoint || (is_overlay && !m.options)) {
 		mount_done(&m);
 		return -ENOMEM;
 	}
@@ -248,7 +257,7 @@ const struct mount *mounts_best(const struct mounts *m, dev_t dev)
 
 /* "/proc/PID/root" crosses into the namespace; its own symlink is followed, the rest cannot leave
  * it. */
-static int open_namespace_root(int proc_fd, pid_t via_pid)
+int mounts_open_root(int proc_fd, pid_t via_pid)
 {
 	char name[32];
 	int fd;
@@ -264,7 +273,7 @@ static int open_namespace_root(int proc_fd, pid_t via_pid)
 
 int mount_open(int proc_fd, const struct mount *mount)
 {
-	_cleanup_(closep) int root_fd = open_namespace_root(proc_fd, mount->via_pid);
+	_cleanup_(closep) int root_fd = mounts_open_root(proc_fd, mount->via_pid);
 	_cleanup_(closep) int fd = -1;
 	const char *below = mount->mountpoint + 1;
 	struct stat st;
@@ -310,7 +319,7 @@ int mounts_open(int proc_fd, const struct mounts *m, dev_t dev, const struct mou
 	return result;
 }
 
-static int name_below(const struct mount *mount, const char *fs_path, char **ret)
+int mount_name_below(const struct mount *mount, const char *fs_path, char **ret)
 {
 	const char *top = strcmp(mount->mountpoint, "/") ? mount->mountpoint : "";
 	const char *rest = strcmp(mount->root, "/") ? fs_path + strlen(mount->root) : fs_path;
@@ -334,7 +343,7 @@ int mounts_name(const struct mounts *m, const struct mount *mount, const char *f
 	if (!by)
 		return -ENOENT;
 	*ret_mount = by;
-	return name_below(by, fs_path, ret);
+	return mount_name_below(by, fs_path, ret);
 }
 
 int mounts_fs_path(const struct mounts *m, dev_t dev, pid_t via_pid, const char *mountpoint,

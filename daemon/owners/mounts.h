@@ -15,6 +15,7 @@ struct mount {
 	dev_t dev;		/* of the superblock, as in mountinfo */
 	dev_t disk;		/* the block device below, where that is another (btrfs); or 0 */
 	char *filesystem;
+	char *options;		/* of an overlay: its layers among them, escaped; else NULL */
 	char *root;		/* which part of the filesystem is mounted: "/" for all of it */
 	char *mountpoint;	/* unescaped, as that namespace sees it */
 	pid_t via_pid;		/* 0: ours; else a process in that namespace */
@@ -29,7 +30,7 @@ struct mounts {
 };
 
 /*
- * Every mount that has a block device below it. proc_fd: an open /proc, stays the caller's. 0 or
+ * Every mount that has a block device below it, and every overlay. proc_fd: an open /proc, stays the caller's. 0 or
  * negative errno.
  */
 int mounts_read(int proc_fd, struct mounts **ret);
@@ -44,6 +45,15 @@ DEFINE_CLEANUP(struct mounts *, mounts_free);
  * order of weight. NULL: not mounted anywhere.
  */
 const struct mount *mounts_best(const struct mounts *m, dev_t dev);
+
+/* Is it an overlay? Then dev is its own, and its files lie on others. */
+bool mount_is_overlay(const struct mount *mount);
+
+/*
+ * The root of the mount namespace that via_pid is in (0: ours), O_PATH: what is opened in it with
+ * RESOLVE_IN_ROOT cannot lead out of it. fd or negative errno.
+ */
+int mounts_open_root(int proc_fd, pid_t via_pid);
 
 /*
  * Open its mountpoint (not with O_PATH: a real fd that takes ioctls) and check that it is this
@@ -66,6 +76,9 @@ int mounts_open(int proc_fd, const struct mounts *m, dev_t dev, const struct mou
  */
 int mounts_name(const struct mounts *m, const struct mount *mount, const char *fs_path,
 		const struct mount **ret_mount, char **ret);
+
+/* The name below this very mount, which must show it: path_is_below(fs_path, mount->root). */
+int mount_name_below(const struct mount *mount, const char *fs_path, char **ret);
 
 /*
  * The other way: a path below a mountpoint of that namespace, as mounts_name() gave it, from the

@@ -133,8 +133,13 @@ static int ask_incident(struct search *s, struct incident *in)
 	const char *mode = in->device.mode ? in->device.mode : "";
 
 	/* Its owner was seen when the kernel gave the page up, and cannot be found again. */
-	if (incident_is_ram(in))
+	if (incident_is_ram(in)) {
+		if (ram_wants_names(in)) {
+			in->owners_complete = true;
+			string_set(&in->owners_reason, NULL);
+		}
 		return 0;
+	}
 	if (keep_former(s, in) < 0)
 		return -ENOMEM;
 	incident_clear_owners(in);
@@ -169,7 +174,7 @@ static int find_names(struct search *s)
 			return r;
 	}
 	for (size_t i = 0; i < s->n_filesystems; i++) {
-		r = filesystem_find_names(&s->filesystems[i]);
+		r = filesystem_find_names(&s->filesystems[i], s->proc_fd, s->mounts);
 		if (r < 0)
 			return r;
 	}

@@ -39,9 +39,23 @@ static bool any_path_matches(const char *glob, char *const *paths)
 	return false;
 }
 
+/* In our own mount namespace: what a container calls its files is its own affair. */
+static bool any_view_matches(const char *glob, const struct owner *owner)
+{
+	for (size_t i = 0; i < owner->n_views; i++)
+		if (!owner->views[i].mount_pid && path_glob_match(glob, owner->views[i].path))
+			return true;
+	return false;
+}
+
+static bool path_matches(const char *glob, const struct owner *owner)
+{
+	return owner && (any_path_matches(glob, owner->paths) || any_view_matches(glob, owner));
+}
+
 const char *mismatch_of_owner(const struct rule *rule, const struct owner *owner)
 {
-	if (rule->path && !(owner && any_path_matches(rule->path, owner->paths)))
+	if (rule->path && !path_matches(rule->path, owner))
 		return "Path";
 	if (rule->mountpoint &&
 	    !(owner && owner->mountpoint && path_glob_match(rule->mountpoint, owner->mountpoint)))

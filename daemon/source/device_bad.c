@@ -104,10 +104,9 @@ static int add_phys(const struct device_bad *d, const struct stack *stack, const
 			continue;
 		below = !strcmp(place->device.blockdev, disk);
 		found = found || below;
-		if (!place->data_start) {
-			if (below)
-				*ret_why =
-					"The namespace moves its blocks about, and keeps the map";
+		if (!place->data_start) { /* its own metadata, or a BTT */
+			if (below && place->device.mode && !strcmp(place->device.mode, "sector"))
+				*ret_why = "A sector namespace moves its blocks about";
 			continue;
 		}
 		r = add_shown(d, stack, place, dev, to);

@@ -262,11 +262,12 @@ static int load_page(struct loading *l)
 	return 0;
 }
 
-static void load_page_or_tell(struct loading *l)
+/* All that it does is to read. */
+static void load_page_or_tell(struct loading *l, bool may_read)
 {
 	const char *why = "this kernel refuses the program";
 	char reason[160];
-	int r = load_page(l);
+	int r = may_read ? load_page(l) : -EACCES;
 
 	if (r >= 0)
 		return;
@@ -296,7 +297,7 @@ static int load_all(struct loading *l)
 	r = load_probes(l);
 	if (r < 0)
 		add_missing(l, "probes", "the way of a page through the kernel can't be followed");
-	load_page_or_tell(l);
+	load_page_or_tell(l, !may_not_read);
 	if (may_not_read)
 		add_missing(l, "labels",
 			    "this kernel does not let BPF read its memory "
@@ -337,6 +338,7 @@ static int take_over(struct kernel_programs *p, const struct loaded *loaded)
 	p->ring_fd = p->fds[SLOT_RING];
 	p->page_types = loaded->page_types;
 	p->results = loaded->results;
+	p->tells_again = kernel_names_have(&p->page_types, "already-poisoned");
 	p->index_is_huge = loaded->index_is_huge;
 	p->poison_counters = map_counters(p->fds[SLOT_POISON_COUNTERS]);
 	p->probes_counters = map_counters(p->fds[SLOT_PROBES_COUNTERS]);
@@ -382,16 +384,24 @@ static uint64_t count_of(const __u64 *counter)
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
-void kernel_programs_count(const struct kernel_programs *p, uint64_t *ret_lost,
-			   uint64_t *ret_corrected)
+void kernel_programs_losses(const struct kernel_programs *p, struct kernel_losses *ret)
 {
 	const struct poison_bpf__bss *poison = p->poison_counters;
 	const struct probes_bpf__bss *probes = p->probes_counters;
 	const struct page_bpf__bss *page = p->page_counters;
 
-	*ret_lost = count_of(&poison->n_lost) + (probes ? count_of(&probes->n_lost) : 0) +
-		    (page ? count_of(&page->n_lost) : 0);
-	*ret_corrected = count_of(&poison->n_corrected_lost);
+	*ret = (struct kernel_losses){
+		.n_reports = count_of(&poison->n_lost),
+		.n_failures = count_of(&poison->n_failures_lost),
+		.n_corrected = count_of(&poison->n_corrected_lost),
+	};
+	if (page)
+		ret->n_reports += count_of(&page->n_lost);
+	if (!probes)
+		return;
+	ret->n_reports += count_of(&probes->n_lost);
+	if (!p->tells_again)
+		ret->n_failures += count_of(&probes->n_again_lost);
 }
 
 #endif

@@ -15,6 +15,7 @@ struct kernel_programs {
 	void *poison_counters, *probes_counters, *page_counters; /* mapped; NULL: without */
 	bool index_is_huge; /* of hugetlb pages: it counts them */
 	struct kernel_names page_types, results;
+	bool tells_again; /* the tracepoint is not passed over for a page that was poisoned before */
 };
 
 /*
@@ -25,6 +26,5 @@ int kernel_programs_load(const struct kernel_callbacks *callbacks, void *userdat
 			 struct kernel_programs *ret, const char **ret_reason);
 void kernel_programs_done(struct kernel_programs *p);
 
-/* How many records found no room, and how many corrected errors were in no record; since ever. */
-void kernel_programs_count(const struct kernel_programs *p, uint64_t *ret_lost,
-			   uint64_t *ret_corrected);
+/* What found no room, since ever. */
+void kernel_programs_losses(const struct kernel_programs *p, struct kernel_losses *ret);

@@ -48,6 +48,14 @@ void kernel_names_read(const struct btf *btf, const char *enum_name, const char 
 	}
 }
 
+bool kernel_names_have(const struct kernel_names *names, const char *text)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (!strcmp(names->names[i].text, text))
+			return true;
+	return false;
+}
+
 const char *kernel_name_of(const struct kernel_names *names, int value)
 {
 	for (size_t i = 0; i < names->n; i++)

@@ -2,6 +2,7 @@
 /* kernel-names: the constants of an enum, as the kernel that runs numbers them. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define KERNEL_MAX_NAMES 64
@@ -19,4 +20,5 @@ struct kernel_names {
 /* MF_MSG_DIRTY_LRU -> "dirty-lru". An enum that is not there leaves the table empty. */
 void kernel_names_read(const struct btf *btf, const char *enum_name, const char *prefix,
 		       struct kernel_names *ret);
+bool kernel_names_have(const struct kernel_names *names, const char *text);
 const char *kernel_name_of(const struct kernel_names *names, int value); /* or "unknown" */

@@ -31,6 +31,10 @@
 #include "source/kernel-load.h"
 #include "source/kernel-page.h"
 
+/* As long as records come faster than they are taken, others want their turn, too. */
+#define MAX_AT_ONCE 256u
+#define LATER_USEC  1000000u
+
 #define NSEC_PER_USEC 1000u
 #define NSEC_PER_SEC  1000000000u
 
@@ -47,7 +51,11 @@ struct kernel_source {
 	bool edac; /* a driver decodes corrected errors: the bare ones would be told twice */
 	struct ring_buffer *ring;
 	sd_event_source *source;
-	uint64_t n_lost, n_corrected_lost; /* told so far */
+	unsigned n_at_once;
+	sd_event_source *later; /* another look at the losses, or NULL */
+	bool is_busy; /* since that was set */
+	uint64_t n_unreadable;
+	struct kernel_losses losses; /* told so far */
 };
 
 /* ---- records ---- */
@@ -108,9 +116,8 @@ static int take_dax(const struct poison_dax *dax, struct kernel_report *ret)
 	return 0;
 }
 
-static int on_record(void *userdata, void *data, size_t n_bytes)
+static void take_record(struct kernel_source *k, const void *data, size_t n_bytes)
 {
-	struct kernel_source *k = userdata;
 	const struct poison_event *event = data;
 	struct kernel_report report = { 0 };
 	struct page_facts page;
@@ -118,7 +125,7 @@ static int on_record(void *userdata, void *data, size_t n_bytes)
 	int r = 0;
 
 	if (n_bytes < sizeof(*event))
-		return 0;
+		return;
 	report.seen_usec = event->seen_mono_nsec / NSEC_PER_USEC;
 	report.running_tid = event->running_tid;
 	switch (event->kind) {
@@ -145,6 +152,9 @@ static int on_record(void *userdata, void *data, size_t n_bytes)
 	case POISON_RETURN:
 		report.kind = event->kind == POISON_ENTRY ? REPORT_ENTRY : REPORT_RETURN;
 		report.error = event->failure.result;
+		/* What the tracepoint has told is not told again. */
+		if (k->programs.tells_again && report.error == -EHWPOISON)
+			report.error = 0;
 		r = page_of(event->failure.pfn, &report.phys);
 		break;
 	case POISON_DAX:
@@ -167,7 +177,7 @@ static int on_record(void *userdata, void *data, size_t n_bytes)
 		break;
 	case POISON_NAMES:
 		if (n_bytes < sizeof(struct poison_names))
-			return 0;
+			return;
 		report.kind = REPORT_NAME;
 		report.name = name;
 		page_name_read(data, name);
@@ -177,54 +187,92 @@ static int on_record(void *userdata, void *data, size_t n_bytes)
 		r = page_of(event->failure.pfn, &report.phys);
 		break;
 	default:
-		return 0;
+		return;
 	}
 	if (r == 0)
 		k->callbacks.on_report(&report, k->userdata);
-	return 0;
+}
+
+/* Other than 0 ends the turn, with this record taken. */
+static int on_ring_record(void *userdata, void *data, size_t n_bytes)
+{
+	struct kernel_source *k = userdata;
+
+	take_record(k, data, n_bytes);
+	return ++k->n_at_once < MAX_AT_ONCE ? 0 : -EAGAIN;
 }
 
 /* Corrected errors that were only counted are told as such: their sum stays right. */
 static void tell_lost(struct kernel_source *k)
 {
-	uint64_t n_lost, n_corrected;
+	struct kernel_losses now, told = k->losses;
 	struct kernel_report rest = {
 		.kind = REPORT_CORRECTED,
 		.controller = -1,
-		.label = "unknown",
+		.label = "lost",
 	};
 
-	kernel_programs_count(&k->programs, &n_lost, &n_corrected);
-	if (n_lost != k->n_lost)
-		k->callbacks.on_lost(n_lost - k->n_lost, k->userdata);
-	k->n_lost = n_lost;
-	rest.count = n_corrected - k->n_corrected_lost;
+	kernel_programs_losses(&k->programs, &now);
+	now.n_reports += k->n_unreadable;
+	if (!memcmp(&now, &told, sizeof(now)))
+		return;
+	k->losses = now;
+	rest.count = now.n_corrected - told.n_corrected;
 	if (rest.count)
 		k->callbacks.on_report(&rest, k->userdata);
-	k->n_corrected_lost = n_corrected;
+	k->callbacks.on_lost(&now, k->userdata);
+}
+
+static void look_later(struct kernel_source *k);
+
+static int on_later(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct kernel_source *k = userdata;
+
+	k->later = sd_event_source_disable_unref(k->later);
+	if (k->is_busy)
+		look_later(k);
+	tell_lost(k);
+	return 0;
+}
+
+/* What is counted right after we looked, with nothing behind it to wake us, would not be told. */
+static void look_later(struct kernel_source *k)
+{
+	k->is_busy = k->later;
+	if (k->later)
+		return;
+	if (sd_event_add_time_relative(sd_event_source_get_event(k->source), &k->later,
+				       CLOCK_MONOTONIC, LATER_USEC, 0, on_later, k) < 0)
+		k->later = NULL;
 }
 
 /* A ring that cannot be read has lost something: what, the next scan shows. */
 static int on_ring_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct kernel_source *k = userdata;
+	int r;
 
-	if (ring_buffer__consume(k->ring) < 0)
-		k->callbacks.on_lost(1, k->userdata);
+	k->n_at_once = 0;
+	r = ring_buffer__consume(k->ring);
+	if (r == -EAGAIN)
+		look_later(k);
+	else if (r < 0)
+		k->n_unreadable++;
 	tell_lost(k);
 	return 0;
 }
 
 static int read_ring(struct kernel_source *k, sd_event *event, const char **ret_reason)
 {
-	int r;
+	int ring_fd = k->programs.ring_fd, r;
 
 	*ret_reason = "The BPF ring cannot be read";
-	k->ring = ring_buffer__new(k->programs.ring_fd, on_record, k, NULL);
+	k->ring = ring_buffer__new(ring_fd, on_ring_record, k, NULL);
 	if (!k->ring)
 		return -errno;
-	r = sd_event_add_io(event, &k->source, ring_buffer__epoll_fd(k->ring), EPOLLIN,
-			    on_ring_readable, k);
+	/* The map itself, not the epoll that libbpf has around it: one less to wake us through. */
+	r = sd_event_add_io(event, &k->source, ring_fd, EPOLLIN, on_ring_readable, k);
 	if (r < 0)
 		return r;
 	sd_event_source_set_description(k->source, "kernel");
@@ -268,6 +316,9 @@ struct kernel_source *kernel_free(struct kernel_source *k)
 {
 	if (!k)
 		return NULL;
+	if (k->ring)
+		tell_lost(k);
+	sd_event_source_disable_unref(k->later);
 	sd_event_source_disable_unref(k->source);
 	ring_buffer__free(k->ring);
 	kernel_programs_done(&k->programs);

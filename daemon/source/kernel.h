@@ -58,10 +58,17 @@ struct kernel_report {
 	const char *name;
 };
 
+/* What did not fit into the ring, since the programs were loaded. */
+struct kernel_losses {
+	uint64_t n_reports;	/* of all kinds, corrected errors apart */
+	uint64_t n_failures;	/* of memory, told by none of the reports that came */
+	uint64_t n_corrected;	/* errors: these are reported as well, as one count labelled "lost" */
+};
+
 struct kernel_callbacks {
 	void (*on_report)(const struct kernel_report *report, void *userdata);
-	/* n_lost records did not fit into the ring. */
-	void (*on_lost)(uint64_t n_lost, void *userdata);
+	/* More was lost: it is so much now. */
+	void (*on_lost)(const struct kernel_losses *total, void *userdata);
 	/* A part that this kernel lacks, or does not let us hear. */
 	void (*on_degraded)(const char *what, const char *reason, void *userdata);
 };

@@ -108,7 +108,7 @@ in_use() {
 	mkdir "$mnt/many"
 	python3 -c "
 import sys
-for i in range(2200): open(f'{sys.argv[1]}/many/{i}', 'w').write('x' * 5000)" "$mnt"
+for i in range(4300): open(f'{sys.argv[1]}/many/{i}', 'w').write('x' * 5000)" "$mnt"
 	sync
 	local last old
 	last=$(sector_of "$mnt/many/7")
@@ -122,6 +122,8 @@ for i in range(2200): open(f'{sys.argv[1]}/many/{i}', 'w').write('x' * 5000)" "$
 	check "$name: and are not believed when the file is gone" \
 		test "$(ask --hints "$hints" "$disk" "$last" 8 |
 			jq --argjson i "$old" '[.owners[] | select(.inode == $i and .kind == "file-data")] | length')" = 0
+	check "$name: who waits at a terminal sees how far it is" grep -q 'Searched 4096 of about 43[0-9][0-9] inodes' \
+		<(script -qec "$BUILDDIR/hwpoisonctl --socket $work/none resolve --device $disk --sector $(odd_sector "$disk")" /dev/null)
 	for file in "$hints"/hints-*; do
 		head -c 100000 /dev/urandom > "$file"
 	done

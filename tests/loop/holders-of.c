@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * holders-of: asks the holders station about files, in one of its two ways.
+ * holders-of: asks the holders station about files, in one of its two ways, or in both.
  *
  *   *.sh ──► [holders-of] ──► a line of JSON for each file, for the script to check
  *
  * By path it asks as hwpoisonctl holders does; --together makes an incident for each file and asks
- * once for all, as the daemon does after a burst.
+ * once for all, as the daemon does after a burst. --both asks one way, then the other, and fails
+ * where the answers are not the same to the letter.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,8 @@
 #include "holders/holders.h"
 #include "incident.h"
 
-static const char usage[] = "usage: holders-of --bpf|--proc [--together] FILE[@OFFSET+LENGTH]...\n";
+static const char usage[] =
+	"usage: holders-of --bpf|--proc|--both [--together] FILE[@OFFSET+LENGTH]...\n";
 
 struct question {
 	char *path;
@@ -53,7 +55,7 @@ static int add_owner(struct incident *in, const struct question *q)
 	return strv_push(&o->paths, q->path);
 }
 
-static int print(const struct question *q, const struct incident *in)
+static int print(FILE *to, const struct question *q, const struct incident *in)
 {
 	_cleanup_(json_object_putp) struct json_object *json = incident_to_json(in);
 	_cleanup_(json_object_putp) struct json_object *line = json_object_new_object();
@@ -61,12 +63,14 @@ static int print(const struct question *q, const struct incident *in)
 	json_object_object_add(line, "file", json_object_new_string(q->path));
 	json_object_object_add(line, "holders",
 			       json_object_get(json_object_object_get(json, "holders")));
-	return puts(json_object_to_json_string_ext(line, JSON_C_TO_STRING_NOSLASHESCAPE)) < 0 ? -EIO
-											      : 0;
+	return fprintf(to, "%s\n",
+		       json_object_to_json_string_ext(line, JSON_C_TO_STRING_NOSLASHESCAPE)) < 0
+		       ? -EIO
+		       : 0;
 }
 
-static int ask(int proc_fd, const struct question *questions, struct incident **incidents, size_t n,
-	       bool together)
+static int ask(FILE *to, int proc_fd, const struct question *questions, struct incident **incidents,
+	       size_t n, bool together)
 {
 	int r = 0;
 
@@ -83,47 +87,89 @@ static int ask(int proc_fd, const struct question *questions, struct incident **
 	if (r >= 0 && together)
 		r = holders_find(proc_fd, incidents, n);
 	for (size_t i = 0; r >= 0 && i < n; i++)
-		r = print(&questions[i], incidents[i]);
+		r = print(to, &questions[i], incidents[i]);
 	return r;
 }
 
-static int ask_and_free(size_t n, char **arguments, bool together)
+struct arguments {
+	char **files;
+	size_t n;
+	bool together;
+};
+
+/* By the way that is open now. */
+static int answer(const struct arguments *a, char **ret)
 {
-	_cleanup_(freep) struct question *questions = calloc(n, sizeof(*questions));
-	_cleanup_(freep) struct incident **incidents = calloc(n, sizeof(*incidents));
+	_cleanup_(freep) struct question *questions = calloc(a->n, sizeof(*questions));
+	_cleanup_(freep) struct incident **incidents = calloc(a->n, sizeof(*incidents));
 	_cleanup_(closep) int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	size_t n_bytes;
+	FILE *to = open_memstream(ret, &n_bytes);
 	int r;
 
-	if (!questions || !incidents)
+	if (!questions || !incidents || !to)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		questions[i] = parse(arguments[i]);
-	r = ask(proc_fd, questions, incidents, n, together);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < a->n; i++)
+		questions[i] = parse(a->files[i]);
+	r = ask(to, proc_fd, questions, incidents, a->n, a->together);
+	for (size_t i = 0; i < a->n; i++) {
 		incident_free(incidents[i]);
 		free(questions[i].path);
 	}
+	fclose(to);
 	return r;
+}
+
+static int by_bpf(const struct arguments *a, char **ret)
+{
+	const char *reason;
+	int r = holders_bpf_new(0, &reason);
+
+	if (r < 0) {
+		fprintf(stderr, "holders-of: %s\n", reason);
+		exit(77);
+	}
+	r = answer(a, ret);
+	holders_bpf_free();
+	return r;
+}
+
+/* 1: they differ. */
+static int both(const struct arguments *a, char **ret)
+{
+	_cleanup_(freep) char *other = NULL;
+	int r = by_bpf(a, ret);
+
+	if (r >= 0)
+		r = answer(a, &other);
+	if (r < 0 || !strcmp(*ret, other))
+		return r;
+	fprintf(stderr, "holders-of: reading /proc gives another answer:\n%s", other);
+	return 1;
 }
 
 int main(int argc, char **argv)
 {
-	const char *reason = NULL;
-	bool together;
+	_cleanup_(freep) char *text = NULL;
+	struct arguments a;
 	int r;
 
-	if (argc < 3 || (strcmp(argv[1], "--bpf") && strcmp(argv[1], "--proc"))) {
+	if (argc < 3) {
 		fputs(usage, stderr);
 		return 2;
 	}
-	if (!strcmp(argv[1], "--bpf") && holders_bpf_new(0, &reason) < 0) {
-		fprintf(stderr, "holders-of: %s\n", reason);
-		return 77;
-	}
-	together = !strcmp(argv[2], "--together");
-	r = ask_and_free((size_t)argc - 2 - together, argv + 2 + together, together);
-	holders_bpf_free();
+	a.together = !strcmp(argv[2], "--together");
+	a.files = argv + 2 + a.together;
+	a.n = (size_t)argc - 2 - a.together;
+	if (!strcmp(argv[1], "--bpf"))
+		r = by_bpf(&a, &text);
+	else if (!strcmp(argv[1], "--both"))
+		r = both(&a, &text);
+	else
+		r = answer(&a, &text);
+	if (text)
+		fputs(text, stdout);
 	if (r < 0)
 		fprintf(stderr, "holders-of: %s\n", strerror(-r));
-	return r < 0;
+	return r != 0;
 }

@@ -49,16 +49,21 @@ static struct ledger *ledger_with_one(const struct scratch *dir, uint32_t genera
 	return l;
 }
 
+static int page_of(uint64_t after, struct json_object **ret, void *userdata)
+{
+	return history_page(userdata, after, ret);
+}
+
 /* What a reader beside the daemon is told. */
 static struct json_object *history_of(const struct scratch *dir, const char *path, dev_t dev,
 				      uint64_t inode, uint32_t generation)
 {
 	_cleanup_(ledger_freep) struct ledger *l = NULL;
 	struct file_id file = { path, dev, inode, generation };
-	struct json_object *entries = NULL;
+	struct json_object *entries = json_object_new_array();
 
 	CHECK(ledger_open_to_read(dir->path, &l) == 0);
-	CHECK(l && file_history(l, &file, &entries) == 0);
+	CHECK(l && file_history(page_of, l, &file, &entries, 1) == 0);
 	return entries;
 }
 
@@ -165,6 +170,23 @@ TEST(a_file_that_was_never_hit_has_no_history)
 								       7);
 
 	CHECK(json_object_array_length(h) == 0);
+}
+
+TEST(a_record_of_many_pages_is_read_to_its_end)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(ledger_freep) struct ledger *l = ledger_with_one(&dir, 7);
+	_cleanup_(json_object_putp) struct json_object *h = NULL;
+
+	for (unsigned i = 0; i < 200; i++) {
+		_cleanup_(incident_freep) struct incident *in =
+			incident_new((struct range){ 0x80000000, 512 }, SOURCE_BADBLOCKS);
+
+		add_owner(in, i % 2 ? 131 : 500, 7, i % 2 ? "/mnt/data" : "/mnt/other");
+		CHECK(ledger_put_incident(l, in) == 0);
+	}
+	h = history_of(&dir, "/mnt/data", DEV, 131, 7);
+	CHECK(json_object_array_length(h) == 101);
 }
 
 TEST(without_a_ledger_there_is_none_and_none_is_made)

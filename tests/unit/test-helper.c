@@ -58,6 +58,32 @@ TEST(what_it_finds_arrives_in_order_and_whole)
 	CHECK(i == n);
 }
 
+static int look_for_long(struct hit_pipe *to, const void *job)
+{
+	int r = 0;
+
+	for (pid_t at = 1; r >= 0 && at <= 3; at++)
+		r = hit_put(to, &(struct hit){ .pid = at }) ?: helper_alive(to, at + 1);
+	for (;;)
+		pause();
+	return r;
+}
+
+TEST(a_sign_of_life_waits_for_nobody_and_says_where_it_is)
+{
+	_cleanup_(helper_done) struct helper h = { .fd = -1 };
+	uint64_t deadline = helper_deadline(10 * SECOND_USEC);
+	struct hit hit;
+
+	REQUIRE(helper_start(look_for_long, NULL, &h) == 0);
+	for (pid_t at = 1; at <= 3; at++) {
+		REQUIRE(helper_next(&h, deadline, &hit) == 1);
+		CHECK(hit.target == 0 && hit.pid == at);
+		REQUIRE(helper_next(&h, deadline, &hit) == 1);
+		CHECK(hit.target == HELPER_ALIVE && hit.pid == at + 1);
+	}
+}
+
 TEST(finding_nothing_is_an_answer)
 {
 	_cleanup_(helper_done) struct helper h = { .fd = -1 };

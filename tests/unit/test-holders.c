@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "holders/holders.h"
 #include "holders/proc-maps.h"
 #include "holders/process.h"

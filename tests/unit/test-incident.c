@@ -13,6 +13,15 @@ static const char *text_of(struct json_object *json)
 							    JSON_C_TO_STRING_NOSLASHESCAPE);
 }
 
+static void fill_view(struct owner_view *view, const char *path, const char *filesystem, pid_t pid,
+		      const char *container)
+{
+	string_set(&view->path, path);
+	string_set(&view->filesystem, filesystem);
+	view->mount_pid = pid;
+	string_set(&view->container, container);
+}
+
 static void fill_owner(struct owner *owner)
 {
 	owner->kind = OWNER_FILE_DATA;
@@ -31,6 +40,10 @@ static void fill_owner(struct owner *owner)
 	owner->length_bytes = 512;
 	owner->shared = true;
 	string_set(&owner->method, "fsmap");
+	string_set(&owner->mount_container, "0123abcd");
+	fill_view(owner_add_view(owner), "/var/lib/x/merged/\xff\n", "overlay", 0, NULL);
+	fill_view(owner_add_view(owner), "/data", "xfs", 4711, "0123abcd");
+	owner->views_more = true;
 }
 
 static void fill_holder(struct holder *holder)

@@ -90,6 +90,21 @@ static int decide(const char *config, struct incident *in)
 
 #define LOST(path) _cleanup_(incident_freep) struct incident *in = lost_page(path)
 
+/* The overlay of a container engine on the host is ours to name; what is within is the container's.
+ */
+TEST(a_path_of_an_overlay_counts_in_our_own_namespace_only)
+{
+	LOST("/srv/layers/1/data");
+	struct owner_view *view = owner_add_view(&in->owners[0]);
+
+	string_set(&view->path, "/var/lib/x/merged/data");
+	CHECK(!decide("[Rule x]\nPath=/var/lib/x/**\nHolders=kill\n", in));
+	CHECK(in->holders[0].action == VERB_KILL);
+	view->mount_pid = 99;
+	CHECK(!decide("[Rule x]\nPath=/var/lib/x/**\nHolders=kill\n", in));
+	CHECK(in->holders[0].action == VERB_REPORT);
+}
+
 TEST(globs)
 {
 	static const struct {
@@ -583,6 +598,9 @@ TEST(a_reason_of_a_repair_that_was_planned_is_left_alone)
 	CHECK_STREQ(in->repair.reason, "held");
 }
 
+/* Beyond what any kernel gives away: a real one could be a kernel thread. */
+#define NO_SUCH_PID 0x7ffffffe
+
 /* Would this process be killed under a rule with these keys? */
 static bool killed(const char *keys, void (*change)(struct holder *h))
 {
@@ -598,6 +616,7 @@ static bool killed(const char *keys, void (*change)(struct holder *h))
 
 	snprintf(text, sizeof(text), "[Rule r]\n%s\nHolders=kill\n", keys);
 	ctx.config = c = rules(text);
+	in->holders[0].pid = NO_SUCH_PID;
 	change(&in->holders[0]);
 	if (policy_decide(&ctx, in) < 0)
 		abort();

@@ -199,11 +199,11 @@ static void on_report(const struct kernel_report *report, void *userdata)
 	say(line);
 }
 
-static void on_lost(uint64_t n_lost, void *userdata)
+static void on_lost(const struct kernel_losses *total, void *userdata)
 {
 	struct json_object *line = heard("lost");
 
-	put(line, "n_lost", json_object_new_uint64(n_lost));
+	put(line, "n_lost", json_object_new_uint64(total->n_reports));
 	say(line);
 }
 

@@ -2,7 +2,7 @@
 /*
  * cgroup: from a control group's path to a unit and a container.
  *
- *   /proc/PID/cgroup -> process -> [cgroup]
+ *   /proc/PID/cgroup -> [cgroup] -> owners (of mounts), holders
  *
  * In:   "/system.slice/docker-<64 hex digits>.scope/init.scope".
  * Out:  unit "docker-<...>.scope", container "<64 hex digits>".
@@ -13,11 +13,14 @@
  * for one. Containers likewise: the outermost is the one that the host's tools know.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "cgroup.h"
 #include "cleanup.h"
-#include "holders/process.h"
 
 #define ID_DIGITS 64u
 
@@ -205,5 +208,47 @@ int cgroup_parse(const char *cgroup_path, char **ret_unit, char **ret_container)
 	if (r < 0)
 		return r;
 	*ret_unit = TAKE(unit);
+	return 0;
+}
+
+/* Text of a small file, cut at the buffer's end. False: it is not there. */
+static bool read_text(int proc_fd, const char *path, char *ret, size_t n_bytes)
+{
+	_cleanup_(closep) int fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+	size_t length = 0;
+
+	while (fd >= 0 && length < n_bytes - 1) {
+		ssize_t n = read(fd, ret + length, n_bytes - 1 - length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return false;
+		if (n == 0)
+			break;
+		length += (size_t)n;
+	}
+	ret[length] = '\0';
+	return fd >= 0;
+}
+
+/* "0::/path" of the unified hierarchy, or else systemd's own of the old ones. */
+int cgroup_of_process(int proc_fd, pid_t pid, char **ret)
+{
+	static const char *const starts[] = { "0::/", "name=systemd:/" };
+	char name[32], text[2 * PATH_MAX];
+
+	snprintf(name, sizeof(name), "%d/cgroup", (int)pid);
+	if (!read_text(proc_fd, name, text, sizeof(text)))
+		return 0;
+	for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++) {
+		char *path = strstr(text, starts[i]);
+
+		if (!path || (i == 0 && path != text && path[-1] != '\n'))
+			continue;
+		path += strlen(starts[i]) - 1;
+		*ret = strndup(path, strcspn(path, "\n"));
+		return *ret ? 1 : -ENOMEM;
+	}
 	return 0;
 }
