@@ -49,6 +49,7 @@ struct flow {
 	unsigned n_responding;
 	uint64_t last_number;
 	bool ledger_failed;
+	bool cut; /* some list does not show all that is bad */
 	bool too_many, too_much_ram;
 	size_t n_ram; /* of journeys: pages of plain memory */
 	bool in_batch;
@@ -91,6 +92,12 @@ void flow_pump(struct flow *f);
 
 /* The journey is over: its incident is `state` now, on record and told. Frees the journey. */
 void journey_end(struct journey *j, enum incident_state state);
+
+/*
+ * Where the range lies now: names can have changed since, and belong to others by now. False: its
+ * device is away, and nobody can be asked about it.
+ */
+bool flow_find_device(struct journey *j);
 
 struct journey *journey_find(const struct flow *f, uint64_t number); /* NULL: it has ended */
 

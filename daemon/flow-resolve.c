@@ -17,6 +17,7 @@
 
 #include "flow-private.h"
 #include "holders/holders.h"
+#include "locate/dimms.h"
 #include "log.h"
 #include "owners/owners.h"
 
@@ -70,7 +71,9 @@ static int run(struct worker_link *link, void *job)
 	for (size_t i = 0; i < batch->n; i++)
 		incidents[i] = batch->journeys[i]->in;
 
-	r = owners_find(incidents, batch->n, &how);
+	r = dimms_narrow(incidents, batch->n);
+	if (r >= 0)
+		r = owners_find(incidents, batch->n, &how);
 	if (r >= 0)
 		r = holders_find(proc_fd, incidents, batch->n);
 	for (size_t i = 0; r >= 0 && i < batch->n; i++)
@@ -109,6 +112,12 @@ void journey_take_findings(struct journey *j, struct incident *from)
 	in->holders = TAKE(from->holders);
 	in->n_holders = from->n_holders;
 	from->n_holders = 0;
+
+	/* Of all DIMMs of the set, those that hold the range. */
+	if (from->device.dimms) {
+		strv_free(in->device.dimms);
+		in->device.dimms = TAKE(from->device.dimms);
+	}
 }
 
 static void decide(struct journey *j)
@@ -254,7 +263,8 @@ int resolve_start(struct flow *f)
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < f->n_journeys; i++)
-		if (f->journeys[i]->stage == STAGE_RESOLVE && !f->journeys[i]->busy)
+		if (f->journeys[i]->stage == STAGE_RESOLVE && !f->journeys[i]->busy &&
+		    flow_find_device(f->journeys[i]))
 			batch->journeys[batch->n++] = f->journeys[i];
 	if (!batch->n) {
 		batch_free(batch);

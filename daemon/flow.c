@@ -258,6 +258,18 @@ static void end_gone(struct flow *f, const struct badblocks *bad)
 	}
 }
 
+static void tell_cut(struct flow *f, bool cut)
+{
+	if (cut && !f->cut)
+		f->parts.degraded("badblocks",
+				  "more ranges are bad than the kernel shows: the rest is found as "
+				  "these end, or by the next scrub",
+				  f->parts.userdata);
+	else if (!cut && f->cut)
+		f->parts.restored("badblocks", f->parts.userdata);
+	f->cut = cut;
+}
+
 void flow_note_room(struct flow *f, int r)
 {
 	if (r == -ENOSPC && !f->too_many)
@@ -281,6 +293,7 @@ void flow_rescan(struct flow *f)
 		return;
 	}
 	end_gone(f, bad);
+	tell_cut(f, bad->cut);
 	r = begin_new(f, bad, ars);
 	flow_note_room(f, r);
 	if (r < 0 && r != -ENOSPC)

@@ -50,6 +50,9 @@ DEFINE_CLEANUP(struct flow *, flow_free);
 /* Something may have changed: read what is bad and go on from there. Never blocks for long. */
 void flow_rescan(struct flow *f);
 
+/* Devices came or went: the same, and incidents learn what their devices are called now. */
+void flow_topology_changed(struct flow *f);
+
 /*
  * Reports of the kernel were lost, or this is the start: look for pages of plain memory that it calls
  * poisoned, in a worker.

@@ -374,7 +374,8 @@ int holder_add_held(struct holder *holder, struct held_owner held)
 
 bool incident_is_ram(const struct incident *in)
 {
-	return in->device.mode && !strcmp(in->device.mode, "ram");
+	/* What a dax device was made to has a list, its region's. */
+	return in->device.mode && !strcmp(in->device.mode, "ram") && !in->device.chardev;
 }
 
 bool incident_is_open(const struct incident *in)

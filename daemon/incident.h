@@ -94,7 +94,7 @@ struct owner {
 	bool views_more;	/* than are kept */
 	uint64_t phys_start;	/* of this piece */
 	uint64_t file_offset_bytes;
-	uint64_t length_bytes;	/* clipped to the incident's range */
+	uint64_t length_bytes;	/* clipped to the incident's range; method "btt": what lies behind it */
 	bool shared;		/* by reflink, with an owner that is listed beside it or with our quarantine */
 	bool unwritten;
 	/* Of plain memory alone: */

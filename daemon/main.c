@@ -150,7 +150,7 @@ static void on_topology(void *userdata)
 	else
 		degraded_begin(d->degraded, "nvdimm",
 			       "this machine has no NVDIMM bus; one that is added is noticed");
-	flow_rescan(d->flow);
+	flow_topology_changed(d->flow);
 }
 
 static void on_scrub(const char *bus, bool started, unsigned count, void *userdata)

@@ -17,7 +17,7 @@
 #include "control/lookup.h"
 #include "holders/holders.h"
 #include "json-fields.h"
-#include "locate/block.h"
+#include "locate/stack.h"
 #include "owners/mounts.h"
 
 int lookup_holders(const char *file, uint64_t offset_bytes, uint64_t length_bytes,
@@ -47,22 +47,51 @@ int lookup_holders(const char *file, uint64_t offset_bytes, uint64_t length_byte
 	return 0;
 }
 
+/* "dm-0": the kernel's name of a block device. 0, or -ENODEV: it is none. */
+static int name_of_device(dev_t dev, char ret[static STACK_NAME_BYTES])
+{
+	char link[64], target[PATH_MAX];
+
+	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(dev), minor(dev));
+	if (!realpath(link, target) || strlen(strrchr(target, '/') + 1) >= STACK_NAME_BYTES)
+		return -ENODEV;
+	strcpy(ret, strrchr(target, '/') + 1);
+	return 0;
+}
+
+/* The disk where the filesystem begins; a volume may have others behind it. */
+static int first_disk(dev_t dev, char ret[static STACK_NAME_BYTES])
+{
+	_cleanup_(closep) int block_fd = open("/sys/class/block", O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(stack_pieces_done) struct stack_pieces pieces = {};
+	_cleanup_(stack_freep) struct stack *stack = NULL;
+	char name[STACK_NAME_BYTES];
+	int r;
+
+	if (block_fd < 0)
+		return -errno;
+	r = name_of_device(dev, name);
+	if (r >= 0)
+		r = stack_new(block_fd, &stack);
+	if (r >= 0)
+		r = stack_below(stack, name, (struct range){ 0, SECTOR_BYTES }, &pieces);
+	if (r < 0)
+		return r;
+	memcpy(ret, pieces.all[0].name, STACK_NAME_BYTES);
+	return 0;
+}
+
 /* The device of a filesystem: known in full on an NVDIMM, by name on another disk, not at all
  * elsewhere. */
 static int device_of_filesystem(dev_t dev, struct device *ret)
 {
 	_cleanup_(address_map_freep) struct address_map *map = NULL;
-	_cleanup_(closep) int sysfs_fd = open("/sys/class/block", O_DIRECTORY | O_CLOEXEC);
-	char link[64], target[PATH_MAX], disk[64];
-	struct range extent;
+	char disk[STACK_NAME_BYTES];
 	int r;
 
-	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(dev), minor(dev));
-	if (sysfs_fd < 0 || !realpath(link, target))
-		return 0;
-	if (block_disk_of(sysfs_fd, strrchr(target, '/') + 1, disk, &extent) < 0)
-		return 0;
-
+	r = first_disk(dev, disk);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
 	r = lookup_build_map(&map);
 	if (r < 0)
 		return r;

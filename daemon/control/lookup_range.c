@@ -7,6 +7,8 @@
  * In:   a range that need not be poisoned at all.
  * Out:  what the stations would find out about it if it were, one object for each device it meets.
  *
+ * A partition or a volume is followed down to its disks first: each disk has its own addresses.
+ *
  * An incident is made up for each piece, goes through the stations as a real one would, and only
  * what was asked for is shown. It has no number, and neither ledger nor feed ever see it.
  */
@@ -16,34 +18,42 @@
 
 #include "control/lookup.h"
 #include "locate/address_map.h"
-#include "locate/block.h"
+#include "locate/dimms.h"
+#include "locate/stack.h"
 #include "owners/owners.h"
 
+struct piece {
+	struct incident *in;
+	bool has_phys; /* else in->phys is an offset on the disk */
+};
+
 struct pieces {
-	struct incident **incidents;
+	struct piece *all;
 	size_t n;
-	bool has_phys; /* else phys of each is an offset on the disk */
 };
 
 static void pieces_done(struct pieces *p)
 {
 	for (size_t i = 0; i < p->n; i++)
-		incident_free(p->incidents[i]);
-	free(p->incidents);
+		incident_free(p->all[i].in);
+	free(p->all);
 }
 
-static int pieces_add(struct pieces *p, struct range range, struct incident **ret)
+static int pieces_add(struct pieces *p, struct range range, bool has_phys, struct incident **ret)
 {
 	_cleanup_(incident_freep) struct incident *in = incident_new(range, 0);
-	struct incident **grown;
 
 	if (!in)
 		return -ENOMEM;
-	grown = reallocarray(p->incidents, p->n + 1, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	p->incidents = grown;
-	*ret = p->incidents[p->n++] = TAKE(in);
+	if (!(p->n & (p->n - 1))) {
+		struct piece *grown = reallocarray(p->all, p->n ? 2 * p->n : 1, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		p->all = grown;
+	}
+	*ret = in;
+	p->all[p->n++] = (struct piece){ TAKE(in), has_phys };
 	return 0;
 }
 
@@ -66,13 +76,15 @@ static int ask_owners(struct pieces *p, const struct scan_how *how)
 {
 	_cleanup_(freep) struct incident **known = calloc(p->n, sizeof(*known));
 	size_t n_known = 0;
+	int r;
 
 	if (!known)
 		return -ENOMEM;
 	for (size_t i = 0; i < p->n; i++)
-		if (!p->incidents[i]->n_owners)
-			known[n_known++] = p->incidents[i];
-	return n_known ? owners_find(known, n_known, how) : 0;
+		if (!p->all[i].in->n_owners)
+			known[n_known++] = p->all[i].in;
+	r = dimms_narrow(known, n_known);
+	return r < 0 || !n_known ? r : owners_find(known, n_known, how);
 }
 
 static int cut_by_device(const struct address_map *map, struct range phys, struct pieces *p)
@@ -89,7 +101,7 @@ static int cut_by_device(const struct address_map *map, struct range phys, struc
 			piece = (struct range){ phys.start_bytes, n_before };
 			place = NULL;
 		}
-		r = pieces_add(p, piece, &in);
+		r = pieces_add(p, piece, true, &in);
 		if (r < 0)
 			return r;
 		r = place ? place_to_device(place, piece, &in->device) : piece_off_the_map(in);
@@ -98,7 +110,6 @@ static int cut_by_device(const struct address_map *map, struct range phys, struc
 		phys.start_bytes += piece.length_bytes;
 		phys.length_bytes -= piece.length_bytes;
 	}
-	p->has_phys = true;
 	return 0;
 }
 
@@ -123,38 +134,48 @@ static int block_name(const char *device, char **ret)
 }
 
 /* A block device on no NVDIMM: it has sectors, and no physical addresses. */
-static int piece_of_disk(const char *name, struct range bytes, struct pieces *p)
+static int piece_of_disk(const struct stack_piece *bottom, struct pieces *p)
 {
-	_cleanup_(closep) int sysfs_fd = open("/sys/class/block", O_DIRECTORY | O_CLOEXEC);
-	struct range extent;
 	struct incident *in;
-	char disk[64];
 	int r;
 
-	if (sysfs_fd < 0)
-		return -errno;
-	r = block_disk_of(sysfs_fd, name, disk, &extent);
+	r = pieces_add(p, bottom->bytes, false, &in);
 	if (r < 0)
 		return r;
-	if (range_end(bytes) > extent.length_bytes)
-		return -ERANGE;
-	bytes.start_bytes += extent.start_bytes;
+	in->device.sector = bottom->bytes.start_bytes / SECTOR_BYTES;
+	in->device.n_sectors = bottom->bytes.length_bytes / SECTOR_BYTES;
+	return string_set(&in->device.blockdev, bottom->name);
+}
 
-	r = pieces_add(p, bytes, &in);
-	if (r < 0)
-		return r;
-	in->device.sector = bytes.start_bytes / SECTOR_BYTES;
-	in->device.n_sectors = bytes.length_bytes / SECTOR_BYTES;
-	return string_set(&in->device.blockdev, disk);
+static int cut_by_disk(const struct address_map *map, const struct stack_pieces *bottom,
+		       struct pieces *p)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < bottom->n; i++) {
+		struct range phys;
+
+		r = address_map_to_phys(map, bottom->all[i].name, bottom->all[i].bytes, &phys);
+		if (r >= 0)
+			r = cut_by_device(map, phys, p);
+		else if (r == -ENODEV)
+			r = piece_of_disk(&bottom->all[i], p);
+	}
+	return r;
 }
 
 static int cut_device(const struct address_map *map, const struct lookup_range *what,
 		      struct pieces *p)
 {
+	_cleanup_(closep) int block_fd = open("/sys/class/block", O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(stack_pieces_done) struct stack_pieces bottom = {};
+	_cleanup_(stack_freep) struct stack *stack = NULL;
 	_cleanup_(freep) char *name = NULL;
-	struct range bytes, phys;
+	struct range bytes;
 	int r;
 
+	if (block_fd < 0)
+		return -errno;
 	if (what->sector > UINT64_MAX / SECTOR_BYTES ||
 	    what->n_sectors > LOOKUP_MAX_BYTES / SECTOR_BYTES)
 		return -EINVAL;
@@ -164,14 +185,11 @@ static int cut_device(const struct address_map *map, const struct lookup_range *
 		return -EINVAL;
 
 	r = block_name(what->device, &name);
-	if (r < 0)
-		return r;
-	r = address_map_to_phys(map, name, bytes, &phys);
-	if (r == -ENODEV)
-		return piece_of_disk(name, bytes, p);
-	if (r < 0)
-		return r;
-	return cut_by_device(map, phys, p);
+	if (r >= 0)
+		r = stack_new(block_fd, &stack);
+	if (r >= 0)
+		r = stack_below(stack, name, bytes, &bottom);
+	return r < 0 ? r : cut_by_disk(map, &bottom, p);
 }
 
 /* Devices that come and go during the walk make it worthless, and another one may be luckier. */
@@ -255,7 +273,7 @@ int lookup_resolve(const struct lookup_range *what, struct json_object **ret)
 		return r;
 
 	for (size_t i = 0; i < pieces.n; i++) {
-		struct json_object *range = range_to_json(pieces.incidents[i], pieces.has_phys);
+		struct json_object *range = range_to_json(pieces.all[i].in, pieces.all[i].has_phys);
 
 		if (!range || json_object_array_add(ranges, range) < 0) {
 			json_object_put(range);

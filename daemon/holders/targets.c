@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "holders/targets.h"
-#include "locate/block.h"
+#include "locate/stack.h"
 
 int file_key_compare(const struct file_key *l, const struct file_key *r)
 {
@@ -60,32 +60,50 @@ void targets_done(struct targets *t)
 	*t = (struct targets){};
 }
 
-/* The disk and the partitions through which a raw owner's bytes can be reached. */
-static int add_block_devices(struct targets *t, const struct incident *in, const struct owner *o,
-			     size_t incident)
+/* Read once for all owners, and only if one needs it. */
+struct devices {
+	int block_fd; /* /sys/class/block; -1: not opened yet */
+	struct stack *stack;
+};
+
+static void devices_done(struct devices *d)
 {
-	_cleanup_(closep) int block_fd = open("/sys/class/block",
-					      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_(freep) struct block_slice *slices = NULL;
+	stack_free(d->stack);
+	closep(&d->block_fd);
+}
+
+static int devices_read(struct devices *d)
+{
+	if (d->stack)
+		return 0;
+	if (d->block_fd < 0)
+		d->block_fd = open("/sys/class/block", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return d->block_fd < 0 ? -errno : stack_new(d->block_fd, &d->stack);
+}
+
+/* The disk, the partitions and the volumes through which a raw owner's bytes can be reached. */
+static int add_block_devices(struct targets *t, struct devices *d, const struct incident *in,
+			     const struct owner *o, size_t incident)
+{
+	_cleanup_(stack_pieces_done) struct stack_pieces pieces = {};
 	uint64_t start = in->device.sector * SECTOR_BYTES + in->phys.start_bytes % SECTOR_BYTES +
 			 (o->phys_start - in->phys.start_bytes);
-	int n;
+	int r;
 
-	if (block_fd < 0 || !in->device.blockdev)
+	if (!in->device.blockdev)
 		return 0;
-	n = block_slices(block_fd, in->device.blockdev, (struct range){ start, o->length_bytes },
-			 &slices);
-	for (int i = 0; i < n; i++) {
-		int r = targets_add(t, (struct target){
-					       .key = { slices[i].dev, 0, S_IFBLK },
-					       .owner = owner_id_of(o),
-					       .file_bytes = slices[i].bytes,
-					       .incident = incident,
-				       });
-		if (r < 0)
-			return r;
-	}
-	return n == -ENOMEM ? n : 0;
+	r = devices_read(d);
+	if (r >= 0)
+		r = stack_reach(d->stack, in->device.blockdev,
+				(struct range){ start, o->length_bytes }, &pieces);
+	for (size_t i = 0; r >= 0 && i < pieces.n; i++)
+		r = targets_add(t, (struct target){
+					   .key = { pieces.all[i].dev, 0, S_IFBLK },
+					   .owner = owner_id_of(o),
+					   .file_bytes = pieces.all[i].bytes,
+					   .incident = incident,
+				   });
+	return r == -ENOMEM ? r : 0;
 }
 
 /*
@@ -168,8 +186,8 @@ static int add_cached_file(struct targets *t, const struct incident *in, const s
 	return r;
 }
 
-static int add_owner(struct targets *t, const struct incident *in, const struct owner *o,
-		     size_t incident)
+static int add_owner(struct targets *t, struct devices *d, const struct incident *in,
+		     const struct owner *o, size_t incident)
 {
 	switch (o->kind) {
 	case OWNER_RAM_ANON:
@@ -189,7 +207,7 @@ static int add_owner(struct targets *t, const struct incident *in, const struct 
 					   .incident = incident,
 				   });
 	case OWNER_RAW:
-		return add_block_devices(t, in, o, incident);
+		return add_block_devices(t, d, in, o, incident);
 	case OWNER_DEVDAX:
 		return add_dax_device(t, in, o, incident);
 	default:
@@ -199,11 +217,12 @@ static int add_owner(struct targets *t, const struct incident *in, const struct 
 
 int targets_of_incidents(const struct incident *const *incidents, size_t n, struct targets *ret)
 {
+	_cleanup_(devices_done) struct devices devices = { .block_fd = -1 };
 	_cleanup_(targets_done) struct targets t = {};
 
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = 0; j < incidents[i]->n_owners; j++) {
-			int r = add_owner(&t, incidents[i], &incidents[i]->owners[j], i);
+			int r = add_owner(&t, &devices, incidents[i], &incidents[i]->owners[j], i);
 
 			if (r < 0)
 				return r;

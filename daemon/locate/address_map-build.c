@@ -119,6 +119,8 @@ static int add_dax_device(struct address_map *map, struct daxctl_dev *dev, struc
 	int r;
 
 	data.device.chardev = borrow(daxctl_dev_get_devname(dev));
+	if (daxctl_dev_get_memory(dev))
+		data.device.mode = borrow("ram"); /* given to the kernel as ordinary memory */
 	r = READ_ULLONG(daxctl_dev_get_resource(dev), &data.phys.start_bytes);
 	if (r < 0)
 		return r;
@@ -166,6 +168,12 @@ static int add_bare(struct address_map *map, struct ndctl_namespace *ns, struct 
 	return add_data(map, outer, data);
 }
 
+static int name_btt(struct ndctl_btt *btt, struct place *like)
+{
+	like->device.blockdev = borrow(ndctl_btt_get_block_device(btt));
+	return like->device.blockdev ? 0 : forget_mode(like);
+}
+
 static const char *mode_name(struct ndctl_namespace *ns)
 {
 	switch ((int)ndctl_namespace_get_mode(ns)) {
@@ -210,7 +218,7 @@ static int add_namespace(struct address_map *map, struct ndctl_namespace *ns,
 
 	/* A BTT moves each sector elsewhere when it is written: no address has a sector. */
 	if (btt)
-		like.device.blockdev = borrow(ndctl_btt_get_block_device(btt));
+		r = name_btt(btt, &like);
 	else if (dax)
 		r = add_dax(map, dax, outer, &like);
 	else if (pfn)

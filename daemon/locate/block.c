@@ -11,7 +11,7 @@
  * A filesystem reports offsets from the start of *its* device: a partition's, not
  * the disk's. sysfs counts in sectors of 512 bytes, whatever the device's own are.
  *
- * What lies on top of a partition (device-mapper) is not looked at here.
+ * What else lies on top of a disk or partition is stack.c.
  */
 #include <assert.h>
 #include <errno.h>
@@ -249,4 +249,43 @@ int block_disk_of(int sysfs_block_fd, const char *name, char *ret_disk, struct r
 		return no_such_device(parent_name(sysfs_block_fd, name, ret_disk));
 	strcpy(ret_disk, name);
 	return 0;
+}
+
+int block_dev_of(int sysfs_block_fd, const char *name, dev_t *ret)
+{
+	_cleanup_(closep) int dir_fd = -1;
+
+	assert(sysfs_block_fd >= 0);
+	assert(name);
+	assert(ret);
+
+	if (!is_name(name))
+		return -ENODEV;
+	dir_fd = sysfs_open_dir(sysfs_block_fd, name);
+	if (dir_fd < 0)
+		return no_such_device(dir_fd);
+	return no_such_device(read_dev(dir_fd, ret));
+}
+
+bool block_has_partitions(int sysfs_block_fd, const char *disk)
+{
+	_cleanup_(closedirp) DIR *dir = NULL;
+	struct dirent *entry;
+	int fd = is_name(disk) ? sysfs_open_dir(sysfs_block_fd, disk) : -ENODEV;
+
+	if (fd < 0)
+		return false;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return false;
+	}
+	while ((entry = readdir(dir))) {
+		char path[300];
+
+		snprintf(path, sizeof(path), "%s/partition", entry->d_name);
+		if (entry->d_name[0] != '.' && faccessat(dirfd(dir), path, F_OK, 0) == 0)
+			return true;
+	}
+	return false;
 }

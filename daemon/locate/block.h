@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -13,9 +14,9 @@
 
 struct block_slice {
 	dev_t dev;
-	char name[64];			/* "pmem0" or "pmem0p1" */
-	struct range bytes;		/* the range, clipped, from the start of this block device */
-	uint64_t disk_offset_bytes;	/* of this device on the disk: 0 for the disk itself */
+	char name[64]; /* "pmem0" or "pmem0p1" */
+	struct range bytes; /* the range, clipped, from the start of this block device */
+	uint64_t disk_offset_bytes; /* of this device on the disk: 0 for the disk itself */
 };
 
 /*
@@ -32,3 +33,9 @@ int block_slices(int sysfs_block_fd, const char *disk, struct range disk_bytes,
  * 0, -ENODEV: no such block device, or another negative errno.
  */
 int block_disk_of(int sysfs_block_fd, const char *name, char *ret_disk, struct range *ret_bytes);
+
+/* Its device number. 0, -ENODEV: no such block device, or another negative errno. */
+int block_dev_of(int sysfs_block_fd, const char *name, dev_t *ret);
+
+/* Is there any partition on this disk? */
+bool block_has_partitions(int sysfs_block_fd, const char *disk);

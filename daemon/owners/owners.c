@@ -10,7 +10,8 @@
  * All incidents are asked about first, then each filesystem's directories are read once for all of
  * them: the path, not the range, is what costs.
  *
- * How a filesystem answers is filesystem.c and ask.c; what nobody has mounted is unmounted.c.
+ * What a block device and those built on it keep is device.c, a sector namespace sector.c; how a
+ * filesystem answers is filesystem.c and ask.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,28 +19,12 @@
 
 #include "locate/block.h"
 #include "owners/ask.h"
-#include "owners/filesystem.h"
 #include "owners/in_use.h"
 #include "owners/owners.h"
 #include "owners/ram.h"
+#include "owners/search.h"
+#include "owners/sector.h"
 #include "owners/unmounted.h"
-
-struct search {
-	int proc_fd;
-	int block_fd; /* /sys/class/block */
-	struct mounts *mounts;
-	struct filesystem *filesystems;
-	size_t n_filesystems;
-	struct owner *former; /* what was found before, of all incidents */
-	size_t n_former;
-};
-
-/* The part of an incident that lies on its block device. */
-struct stretch {
-	struct incident *in;
-	uint64_t phys_of_disk; /* physical address of byte 0 */
-	struct range disk_bytes;
-};
 
 static void search_done(struct search *s)
 {
@@ -49,153 +34,34 @@ static void search_done(struct search *s)
 	for (size_t i = 0; i < s->n_former; i++)
 		owner_done(&s->former[i]);
 	free(s->former);
+	free(s->behind);
 	mounts_free(s->mounts);
+	stack_free(s->stack);
 	closep(&s->proc_fd);
 	closep(&s->block_fd);
 }
 
-static struct filesystem *known_filesystem(struct search *s, dev_t dev)
+/* 1: these bytes are on the disk; 0: not all of them are; negative errno: there is no such disk. */
+static int is_on_disk(const struct search *s, const char *disk, struct range bytes)
 {
-	for (size_t i = 0; i < s->n_filesystems; i++)
-		if (s->filesystems[i].dev == dev)
-			return &s->filesystems[i];
-	return NULL;
-}
-
-typedef int (*filesystem_finder)(struct search *s, dev_t dev, struct filesystem *ret);
-
-static int find_mounted(struct search *s, dev_t dev, struct filesystem *ret)
-{
-	return filesystem_find(s->proc_fd, s->mounts, dev, ret);
-}
-
-static int find_unmounted(struct search *s, dev_t dev, struct filesystem *ret)
-{
-	return filesystem_find_unmounted(s->proc_fd, dev, ret);
-}
-
-/* 1: the filesystem answered, 0: there is none, or negative errno. */
-static int ask_slice(struct search *s, const struct stretch *st, const struct block_slice *slice,
-		     filesystem_finder find)
-{
-	uint64_t phys_of_slice = st->phys_of_disk + slice->disk_offset_bytes;
-	struct range phys = { phys_of_slice + slice->bytes.start_bytes, slice->bytes.length_bytes };
-	struct filesystem *fs = known_filesystem(s, slice->dev);
+	char whole[STACK_NAME_BYTES];
+	struct range extent;
 	int r;
 
-	if (!fs) {
-		struct filesystem *grown = reallocarray(s->filesystems, s->n_filesystems + 1,
-							sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		s->filesystems = grown;
-		r = find(s, slice->dev, &grown[s->n_filesystems]);
-		if (r <= 0)
-			return r;
-		fs = &grown[s->n_filesystems++];
-	}
-	r = filesystem_ask(fs, phys_of_slice, phys, st->in);
-	return r < 0 ? r : 1;
+	r = block_disk_of(s->block_fd, disk, whole, &extent);
+	return r < 0 ? r : range_end(bytes) <= extent.length_bytes;
 }
 
-/* Nothing is mounted from it, as far as mount tables show. */
-static int ask_unmounted(struct search *s, const struct stretch *st,
-			 const struct block_slice *slice)
+static int add_no_device(struct incident *in, bool there_is)
 {
-	struct range phys = {
-		st->phys_of_disk + slice->disk_offset_bytes + slice->bytes.start_bytes,
-		slice->bytes.length_bytes,
-	};
 	int r;
 
-	r = unmounted_ask(s->block_fd, slice, phys, st->in);
-	if (r <= 0)
-		return r;
-	r = ask_slice(s, st, slice, find_unmounted);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	r = add_plain_owner(st->in, OWNER_UNKNOWN, phys, NULL, "device");
-	if (r < 0)
-		return r;
-	return owners_incomplete(st->in, "%s is in use by something that is not mounted",
-				 slice->name);
-}
-
-/* A partition table keeps its copies outside of all partitions: never free, always metadata. */
-static int add_unpartitioned(const struct stretch *st, uint64_t start, uint64_t end)
-{
-	struct range phys = { st->phys_of_disk + start, end - start };
-
-	if (start >= end)
-		return 0;
-	return add_plain_owner(st->in, OWNER_METADATA, phys, NULL, "device");
-}
-
-static int compare_slices(const void *a, const void *b)
-{
-	const struct block_slice *l = a, *r = b;
-	uint64_t left = l->disk_offset_bytes + l->bytes.start_bytes;
-	uint64_t right = r->disk_offset_bytes + r->bytes.start_bytes;
-
-	return (left > right) - (left < right);
-}
-
-static int ask_partitions(struct search *s, const struct stretch *st,
-			  const struct block_slice *slices, size_t n)
-{
-	uint64_t done_to = st->disk_bytes.start_bytes;
-	int r;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct block_slice *slice = &slices[i];
-		uint64_t start = slice->disk_offset_bytes + slice->bytes.start_bytes;
-
-		if (!strcmp(slice->name, st->in->device.blockdev))
-			continue;
-		r = add_unpartitioned(st, done_to, start);
-		if (r < 0)
-			return r;
-		r = ask_slice(s, st, slice, find_mounted);
-		if (r == 0)
-			r = ask_unmounted(s, st, slice);
-		if (r < 0)
-			return r;
-		if (start + slice->bytes.length_bytes > done_to)
-			done_to = start + slice->bytes.length_bytes;
-	}
-	return add_unpartitioned(st, done_to, range_end(st->disk_bytes));
-}
-
-static int ask_disk(struct search *s, const struct stretch *st)
-{
-	_cleanup_(freep) struct block_slice *slices = NULL;
-	const char *disk = st->in->device.blockdev;
-	int n, r;
-
-	n = block_slices(s->block_fd, disk, st->disk_bytes, &slices);
-	if (n == -ENOMEM)
-		return n;
-	if (n <= 0) {
-		r = add_plain_owner(st->in, OWNER_UNKNOWN, st->in->phys, NULL, "device");
-		return r < 0 ? r
-			     : owners_incomplete(st->in,
-						 n < 0 ? "There is no block device %s"
-						       : "This is past the end of %s",
-						 disk);
-	}
-	qsort(slices, (size_t)n, sizeof(*slices), compare_slices);
-
-	for (int i = 0; i < n; i++) {
-		if (strcmp(slices[i].name, disk))
-			continue;
-		r = ask_slice(s, st, &slices[i], find_mounted);
-		if (r != 0)
-			return r < 0 ? r : 0;
-		if (!disk_has_partitions(s->block_fd, disk))
-			return ask_unmounted(s, st, &slices[i]);
-	}
-	return ask_partitions(s, st, slices, (size_t)n);
+	r = add_plain_owner(in, OWNER_UNKNOWN, in->phys, NULL, "device");
+	return r < 0 ? r
+		     : owners_incomplete(in,
+					 there_is ? "This is past the end of %s"
+						  : "There is no block device %s",
+					 in->device.blockdev);
 }
 
 /*
@@ -206,18 +72,30 @@ static int ask_block_device(struct search *s, struct incident *in)
 {
 	uint64_t start = in->device.sector * SECTOR_BYTES + in->phys.start_bytes % SECTOR_BYTES;
 	uint64_t end = (in->device.sector + in->device.n_sectors) * SECTOR_BYTES;
-	struct stretch st = { in, in->phys.start_bytes - start, { start, in->phys.length_bytes } };
+	struct stretch st = {
+		.in = in,
+		.name = in->device.blockdev,
+		.bytes = { start, in->phys.length_bytes },
+		.phys_start = in->phys.start_bytes,
+	};
 	struct range rest;
 	int r;
 
-	if (start + st.disk_bytes.length_bytes > end)
-		st.disk_bytes.length_bytes = end - start;
-	r = ask_disk(s, &st);
-	if (r < 0 || st.disk_bytes.length_bytes == in->phys.length_bytes)
+	if (range_end(st.bytes) > end)
+		st.bytes.length_bytes = end - start;
+	r = block_dev_of(s->block_fd, st.name, &st.dev);
+	if (r >= 0)
+		r = is_on_disk(s, st.name, st.bytes);
+	if (r == -ENOMEM)
+		return r;
+	if (r <= 0)
+		return add_no_device(in, r == 0);
+	r = device_ask(s, &st);
+	if (r < 0 || st.bytes.length_bytes == in->phys.length_bytes)
 		return r;
 
-	rest.start_bytes = in->phys.start_bytes + st.disk_bytes.length_bytes;
-	rest.length_bytes = in->phys.length_bytes - st.disk_bytes.length_bytes;
+	rest.start_bytes = in->phys.start_bytes + st.bytes.length_bytes;
+	rest.length_bytes = in->phys.length_bytes - st.bytes.length_bytes;
 	r = add_plain_owner(in, OWNER_UNKNOWN, rest, NULL, "device");
 	return r < 0 ? r
 		     : owners_incomplete(in, "A part of the range is not on %s",
@@ -272,8 +150,10 @@ static int ask_incident(struct search *s, struct incident *in)
 	if (!strcmp(mode, "devdax"))
 		return devdax_ask(in);
 	if (!strcmp(mode, "sector"))
+		return sector_ask(s, in);
+	if (!strcmp(mode, "ram"))
 		return add_other(in, OWNER_UNKNOWN,
-				 "A sector namespace moves its blocks about, and keeps the map");
+				 "The dax device was given to the kernel as memory");
 	if (in->device.blockdev && in->device.n_sectors)
 		return ask_block_device(s, in);
 	if (!strcmp(mode, "fsdax"))
@@ -287,7 +167,7 @@ static int find_names(struct search *s)
 	int r;
 
 	for (size_t i = 0; i < s->n_former; i++) {
-		struct filesystem *fs = known_filesystem(s, s->former[i].dev);
+		struct filesystem *fs = search_filesystem(s, s->former[i].dev);
 
 		r = s->former[i].dev && fs ? filesystem_try_names(fs, s->mounts, &s->former[i]) : 0;
 		if (r < 0)
@@ -304,7 +184,7 @@ static int find_names(struct search *s)
 static int name_owners(struct search *s, struct incident *in)
 {
 	for (size_t i = 0; i < in->n_owners; i++) {
-		struct filesystem *fs = known_filesystem(s, in->owners[i].dev);
+		struct filesystem *fs = search_filesystem(s, in->owners[i].dev);
 		int r;
 
 		if (!in->owners[i].dev || !fs || incident_is_ram(in))
@@ -375,6 +255,8 @@ int owners_find(struct incident **incidents, size_t n_incidents, const struct sc
 	if (s.proc_fd < 0 || s.block_fd < 0)
 		return -ENOENT;
 	r = mounts_read(s.proc_fd, &s.mounts);
+	if (r >= 0)
+		r = stack_new(s.block_fd, &s.stack);
 	if (r < 0)
 		return r;
 
@@ -391,7 +273,9 @@ int owners_find(struct incident **incidents, size_t n_incidents, const struct sc
 	r = search_all(&s, how ? how : &all);
 	if (r < 0)
 		return r;
-	r = find_names(&s);
+	r = sector_finish(&s);
+	if (r >= 0)
+		r = find_names(&s);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n_incidents; i++) {

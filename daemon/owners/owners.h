@@ -18,9 +18,9 @@
 
 /*
  * Fill in all n incidents, with one directory pass per filesystem at most, and one search through
- * all inodes where there is no reverse map. `how` may be NULL; with how->at_once only what is quick: owners_searching
- * says of which incidents a search could tell more. 0 or negative errno (out of memory); what one
- * filesystem refuses is said in that incident's owners_reason.
+ * all inodes where there is no reverse map. `how` may be NULL; with how->at_once only what is
+ * quick: owners_searching says of which incidents a search could tell more. 0 or negative errno
+ * (out of memory); what one filesystem refuses is said in that incident's owners_reason.
  */
 int owners_find(struct incident **incidents, size_t n_incidents, const struct scan_how *how);
 
@@ -28,9 +28,10 @@ int owners_find(struct incident **incidents, size_t n_incidents, const struct sc
  * Who owns these bytes of the block device on which fs_fd lies, now? The check before each
  * irreversible step. Appends to in->owners what GETFSMAP says, with generation but without paths
  * and mountpoint. phys_of_fs is the physical address of byte 0 of that block device (the
- * partition, where it is one). in->owners_complete becomes true if in had no owners yet and every
- * byte is accounted for; where something is unknown it becomes false, and owners_reason says why:
- * do nothing irreversible then. 0 or negative errno (-EOPNOTSUPP: this filesystem keeps no such
- * map), in which case the owners are as before.
+ * partition or volume, where it is one), as it follows from where phys lies on it, modulo 2^64: on
+ * a volume that is put together from pieces, byte 0 may be elsewhere. in->owners_complete becomes
+ * true if in had no owners yet and every byte is accounted for; where something is unknown it
+ * becomes false, and owners_reason says why: do nothing irreversible then. 0 or negative errno
+ * (-EOPNOTSUPP: this filesystem keeps no such map), in which case the owners are as before.
  */
 int owners_ask_fsmap(int fs_fd, uint64_t phys_of_fs, struct range phys, struct incident *in);

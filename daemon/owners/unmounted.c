@@ -12,7 +12,6 @@
  * exclusively. Trying the same, for no longer than open(2) takes, is the only question that
  * misses none of them.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,79 +21,33 @@
 #include "owners/ask.h"
 #include "owners/unmounted.h"
 
-static DIR *open_directory_at(int dir_fd, const char *name)
-{
-	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (fd >= 0 && !dir)
-		close(fd);
-	return dir;
-}
-
-/* The first device that is built on this one, such as "dm-0". */
-static bool find_holder(int sysfs_block_fd, const char *name, char ret[static 64])
-{
-	_cleanup_(closedirp) DIR *dir = NULL;
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/holders", name);
-	dir = open_directory_at(sysfs_block_fd, path);
-	for (struct dirent *e; dir && (e = readdir(dir));)
-		if (e->d_name[0] != '.') {
-			snprintf(ret, 64, "%.63s", e->d_name);
-			return true;
-		}
-	return false;
-}
-
-bool disk_has_partitions(int sysfs_block_fd, const char *disk)
-{
-	_cleanup_(closedirp) DIR *dir = open_directory_at(sysfs_block_fd, disk);
-
-	for (struct dirent *e; dir && (e = readdir(dir));) {
-		char path[300];
-
-		snprintf(path, sizeof(path), "%s/partition", e->d_name);
-		if (e->d_name[0] != '.' && faccessat(dirfd(dir), path, F_OK, 0) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* 0: nobody has it, -EBUSY: somebody has, or another negative errno: not known. */
-static int try_exclusively(const struct block_slice *slice)
+static int try_exclusively(const char *name, dev_t dev)
 {
 	_cleanup_(closep) int fd = -1;
 	char path[80];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "/dev/%s", slice->name);
+	snprintf(path, sizeof(path), "/dev/%s", name);
 	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	return S_ISBLK(st.st_mode) && st.st_rdev == slice->dev ? 0 : -ENODEV;
+	return S_ISBLK(st.st_mode) && st.st_rdev == dev ? 0 : -ENODEV;
 }
 
-int unmounted_ask(int sysfs_block_fd, const struct block_slice *slice, struct range phys,
-		  struct incident *in)
+int unmounted_ask(const char *name, dev_t dev, struct range phys, struct incident *in)
 {
-	char holder[64];
-	int r, in_use;
+	int in_use = try_exclusively(name, dev);
+	int r;
 
-	if (find_holder(sysfs_block_fd, slice->name, holder)) {
-		r = add_plain_owner(in, OWNER_RAW, phys, NULL, "device");
-		return r < 0 ? r : owners_incomplete(in, "%s is built on %s", holder, slice->name);
-	}
-	in_use = try_exclusively(slice);
 	if (in_use == -EBUSY)
 		return 1;
 	r = add_plain_owner(in, OWNER_RAW, phys, NULL, "device");
 	if (r < 0 || in_use == 0)
 		return r;
-	return owners_incomplete(in, "Cannot tell whether something uses /dev/%s: %s", slice->name,
+	return owners_incomplete(in, "Cannot tell whether something uses /dev/%s: %s", name,
 				 strerror(-in_use));
 }
 

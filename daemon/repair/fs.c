@@ -9,50 +9,13 @@
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 
-#include "locate/block.h"
+#include "locate/stack.h"
 #include "owners/handle.h"
 #include "owners/mounts.h"
 #include "range.h"
 #include "repair/fs.h"
 #include "repair/store.h"
 #include "source/mce_history.h"
-
-/* Where on the disk the block device `dev` begins: 0, or the start of a partition. */
-static int offset_on_disk(const char *disk, dev_t dev, uint64_t *ret_bytes)
-{
-	_cleanup_(closep) int sysfs_fd = -1;
-	_cleanup_(freep) struct block_slice *slices = NULL;
-	int n;
-
-	sysfs_fd = open("/sys/class/block", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (sysfs_fd < 0)
-		return -errno;
-	n = block_slices(sysfs_fd, disk, (struct range){ 0, UINT64_MAX }, &slices);
-	for (int i = 0; i < n; i++)
-		if (slices[i].dev == dev) {
-			*ret_bytes = slices[i].disk_offset_bytes;
-			return 0;
-		}
-	return n < 0 ? n : -ENODEV;
-}
-
-static int find_start(const struct address_map *map, const struct incident *in,
-		      struct repair_fs *fs)
-{
-	const struct place *place;
-	struct range clipped;
-	uint64_t offset = 0;
-	int r;
-
-	place = address_map_find(map, in->phys, &clipped);
-	if (!place || !place->device.blockdev)
-		return -ENODEV;
-	r = offset_on_disk(place->device.blockdev, fs->dev, &offset);
-	if (r < 0)
-		return r;
-	fs->phys_of_fs = place->data_start + offset;
-	return 0;
-}
 
 static int check_block_size(int fd)
 {
@@ -102,8 +65,7 @@ static int open_root(int proc_fd, struct repair_fs *fs)
 	return strcmp(mount->root, "/") ? climb_to_root(fs) : 0;
 }
 
-int repair_fs_open(int proc_fd, const struct address_map *map, const struct incident *in, dev_t dev,
-		   struct repair_fs *ret)
+int repair_fs_open(int proc_fd, dev_t dev, struct repair_fs *ret)
 {
 	int r;
 
@@ -111,10 +73,54 @@ int repair_fs_open(int proc_fd, const struct address_map *map, const struct inci
 	r = open_root(proc_fd, ret);
 	if (r < 0)
 		return r;
-	r = check_block_size(ret->root_fd);
+	return check_block_size(ret->root_fd);
+}
+
+/* Byte x of the disk is byte x + shift of device `dev`, in all of `bytes` and nowhere else. */
+static int find_piece(const char *disk, struct range bytes, dev_t dev, uint64_t *ret_shift)
+{
+	_cleanup_(stack_pieces_done) struct stack_pieces pieces = {};
+	_cleanup_(stack_freep) struct stack *stack = NULL;
+	_cleanup_(closep) int block_fd = -1;
+	bool found = false;
+	int r;
+
+	block_fd = open("/sys/class/block", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (block_fd < 0)
+		return -errno;
+	r = stack_new(block_fd, &stack);
+	if (r >= 0)
+		r = stack_reach(stack, disk, bytes, &pieces);
+	for (size_t i = 0; r >= 0 && i < pieces.n; i++) {
+		const struct stack_piece *piece = &pieces.all[i];
+
+		if (piece->dev != dev)
+			continue;
+		if (found || piece->bytes.length_bytes != bytes.length_bytes)
+			return -EXDEV;
+		found = true;
+		*ret_shift = piece->bytes.start_bytes - piece->at_bytes;
+	}
+	return r < 0 ? r : found ? 0 : -ENODEV;
+}
+
+int repair_fs_find_page(struct repair_fs *fs, const struct address_map *map, uint64_t phys_start)
+{
+	struct range page = { phys_start, PAGE_BYTES }, on_disk = page, clipped;
+	const struct place *place = address_map_find(map, page, &clipped);
+	uint64_t shift = 0;
+	int r;
+
+	if (!place || !place->device.blockdev || !place->data_start)
+		return -ENODEV;
+	if (clipped.length_bytes != page.length_bytes)
+		return -EXDEV;
+	on_disk.start_bytes -= place->data_start;
+	r = find_piece(place->device.blockdev, on_disk, fs->dev, &shift);
 	if (r < 0)
 		return r;
-	return find_start(map, in, ret);
+	fs->phys_of_fs = place->data_start - shift;
+	return (phys_start - fs->phys_of_fs) % PAGE_BYTES ? -EXDEV : 0;
 }
 
 void repair_fs_close(struct repair_fs *fs)

@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "incident.h"
 #include "locate/address_map.h"
 
 struct repair_fs {
@@ -15,17 +14,23 @@ struct repair_fs {
 	int bdev_fd; /* O_RDONLY|O_DIRECT; -1: may not be read */
 	char *filesystem;
 	dev_t dev;
-	uint64_t phys_of_fs; /* physical address of byte 0 of its block device */
+	uint64_t phys_of_fs; /* physical address of byte 0 of its block device, as it follows from
+			      * the page that was found last; modulo 2^64 */
 	bool read_only;
 };
 
 /*
- * Open the filesystem `dev` that holds in->phys. 0; -ENODEV: not mounted any more; -EOPNOTSUPP: its
- * blocks are not pages; or another negative errno. *ret is valid (and closed by repair_fs_close())
- * in any case.
+ * Open the filesystem `dev`. 0; -ENODEV: not mounted any more; -EOPNOTSUPP: its blocks are not
+ * pages; or another negative errno. *ret is valid (and closed by repair_fs_close()) in any case.
  */
-int repair_fs_open(int proc_fd, const struct address_map *map, const struct incident *in, dev_t dev,
-		   struct repair_fs *ret);
+int repair_fs_open(int proc_fd, dev_t dev, struct repair_fs *ret);
+
+/*
+ * Where on its block device does this page lie? Asked for each page: a volume is put together from
+ * pieces. Sets phys_of_fs. 0; -ENODEV: nowhere; -EXDEV: in two places, or across two blocks; or
+ * another negative errno.
+ */
+int repair_fs_find_page(struct repair_fs *fs, const struct address_map *map, uint64_t phys_start);
 void repair_fs_close(struct repair_fs *fs);
 
 /* Open what only a remap needs: the store, and the block device for salvage unless a machine check

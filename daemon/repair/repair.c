@@ -26,9 +26,38 @@
 /* Owners can move while we work; a repair that never catches up with them waits instead. */
 #define MAX_ROUNDS 3
 
+/* The map is newer than the incident: the disk that had its name can be another by now. */
+static int find_device(const struct repair_job *job, struct incident *in)
+{
+	struct device now = { 0 };
+	const struct place *place;
+	struct range piece;
+	int r;
+
+	place = address_map_find(job->map, in->phys, &piece);
+	if (!place || !place->device.mode || !strcmp(place->device.mode, "none") ||
+	    piece.length_bytes != in->phys.length_bytes)
+		return -ENODEV;
+	r = place_to_device(place, piece, &now);
+	if (r < 0)
+		return r;
+	/* Which DIMMs of its set hold the range, the map does not know. */
+	if (in->device.region && now.region && !strcmp(in->device.region, now.region)) {
+		strv_free(now.dimms);
+		now.dimms = TAKE(in->device.dimms);
+	}
+	device_done(&in->device);
+	in->device = now;
+	return 0;
+}
+
 static int ask_anew(const struct repair_job *job, struct incident *in)
 {
-	int r = owners_find(&in, 1, &job->how);
+	int r;
+
+	r = find_device(job, in);
+	if (r >= 0)
+		r = owners_find(&in, 1, &job->how);
 
 	return r < 0 ? r : holders_find(job->proc_fd, &in, 1);
 }
@@ -79,6 +108,11 @@ static int explain_fs(int r, struct page_result *ret)
 	if (r == -EOPNOTSUPP)
 		return result_stop(ret, "failed", "block-size",
 				   "the filesystem's blocks are not %u bytes", PAGE_BYTES);
+	if (r == -EXDEV)
+		return result_stop(
+			ret, "failed", "layout",
+			"the page lies in two places of the filesystem's device, or across "
+			"two of its blocks");
 	if (r == -EPERM)
 		return result_stop(ret, "failed", "store",
 				   "the store directory of the filesystem is not root's own");
@@ -105,8 +139,10 @@ static int run_page(const struct repair_job *job, struct incident *in, const str
 	remap = !bad || page->method->id == METHOD_REMAP;
 	if (page->dev && page->dev != fs->dev) {
 		repair_fs_close(fs);
-		r = repair_fs_open(job->proc_fd, job->map, in, page->dev, fs);
+		r = repair_fs_open(job->proc_fd, page->dev, fs);
 	}
+	if (r >= 0 && page->dev)
+		r = repair_fs_find_page(fs, job->map, page->phys_start);
 	if (r >= 0 && remap)
 		r = repair_fs_prepare_remap(fs, page->phys_start);
 	if (r < 0) {
@@ -181,6 +217,8 @@ static int run_round(const struct repair_job *job, struct incident *in)
 
 	start_over(in);
 	r = ask_anew(job, in);
+	if (r == -ENODEV)
+		return set_outcome(in, "waiting", "no-device", "the device of the page is away");
 	if (r >= 0)
 		r = policy_says_less(job, in);
 	if (r != 0)

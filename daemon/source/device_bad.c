@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "locate/block.h"
+#include "locate/stack.h"
 #include "source/device_bad.h"
 #include "source/nvdimm-scan.h"
 
@@ -68,29 +69,51 @@ static int add_within(struct badblocks *to, const struct badblocks *list, struct
 	return 0;
 }
 
-/* 1: it lies on an NVDIMM; 0: not; or negative errno. */
-static int add_phys(const struct device_bad *d, const char *disk, struct range extent,
-		    struct badblocks *to, const char **ret_why)
+/* Bad bytes of a place's disk, where the device shows them. */
+static int add_shown(const struct device_bad *d, const struct stack *stack,
+		     const struct place *place, dev_t dev, struct badblocks *to)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < d->phys->n_ranges; i++) {
+		_cleanup_(stack_pieces_done) struct stack_pieces pieces = {};
+		struct range part = range_clip(d->phys->ranges[i], place->phys);
+
+		if (!part.length_bytes)
+			continue;
+		part.start_bytes -= place->data_start;
+		r = stack_reach(stack, place->device.blockdev, part, &pieces);
+		for (size_t k = 0; r >= 0 && k < pieces.n; k++)
+			if (pieces.all[k].dev == dev)
+				r = badblocks_add(to, pieces.all[k].bytes);
+	}
+	return r;
+}
+
+/* 1: it lies on an NVDIMM, `disk` or others; 0: not; or negative errno. */
+static int add_phys(const struct device_bad *d, const struct stack *stack, const char *disk,
+		    dev_t dev, struct badblocks *to, const char **ret_why)
 {
 	int found = 0, r;
 
 	for (size_t i = 0; i < d->map->n_places; i++) {
 		const struct place *place = &d->map->places[i];
-		struct range phys = { place->data_start + extent.start_bytes, extent.length_bytes };
+		bool below;
 
-		if (!place->device.blockdev || strcmp(place->device.blockdev, disk))
+		if (!place->device.blockdev)
 			continue;
-		found = 1;
+		below = !strcmp(place->device.blockdev, disk);
+		found = found || below;
 		if (!place->data_start) { /* its own metadata, or a BTT */
-			if (place->device.mode && !strcmp(place->device.mode, "sector"))
+			if (below && place->device.mode && !strcmp(place->device.mode, "sector"))
 				*ret_why = "A sector namespace moves its blocks about";
 			continue;
 		}
-		r = add_within(to, d->phys, phys);
+		r = add_shown(d, stack, place, dev, to);
 		if (r < 0)
 			return r;
 	}
-	return found;
+	return found || to->n_ranges;
 }
 
 static int add_own_list(const struct device_bad *d, const char *disk, struct range extent,
@@ -113,21 +136,43 @@ static int add_own_list(const struct device_bad *d, const char *disk, struct ran
 	return r < 0 ? r : 1;
 }
 
+/* The disk where the device begins, and which part of it that is where it is a disk's. */
+static int find_disk(const struct device_bad *d, const struct stack *stack, const char *name,
+		     char ret_disk[static STACK_NAME_BYTES], struct range *ret_extent)
+{
+	_cleanup_(stack_pieces_done) struct stack_pieces pieces = {};
+	char whole[STACK_NAME_BYTES];
+	int r;
+
+	r = block_disk_of(d->dirs.block_fd, name, whole, ret_extent);
+	if (r >= 0)
+		r = stack_below(stack, name, (struct range){ 0, SECTOR_BYTES }, &pieces);
+	if (r >= 0)
+		memcpy(ret_disk, pieces.all[0].name, STACK_NAME_BYTES);
+	return r;
+}
+
 int device_bad_of(const struct device_bad *d, const char *name, struct badblocks **ret,
 		  const char **ret_why)
 {
 	_cleanup_(badblocks_freep) struct badblocks *bad = NULL;
+	_cleanup_(stack_freep) struct stack *stack = NULL;
+	char disk[STACK_NAME_BYTES];
 	struct range extent;
-	char disk[64];
 	int listed, r;
+	dev_t dev;
 
 	*ret_why = NULL;
 	r = badblocks_new(&bad);
 	if (r >= 0)
-		r = block_disk_of(d->dirs.block_fd, name, disk, &extent);
+		r = stack_new(d->dirs.block_fd, &stack);
+	if (r >= 0)
+		r = block_dev_of(d->dirs.block_fd, name, &dev);
+	if (r >= 0)
+		r = find_disk(d, stack, name, disk, &extent);
 	if (r < 0)
 		return r;
-	listed = add_phys(d, disk, extent, bad, ret_why);
+	listed = add_phys(d, stack, disk, dev, bad, ret_why);
 	if (listed > 0 && d->phys->cut)
 		*ret_why = "A list of bad blocks is cut or cannot be read";
 	if (listed == 0)

@@ -164,6 +164,31 @@ bed_up() {
 	bed_fs "$@"
 }
 
+# nfit_up: the kernel's simulated bus instead (guest --nfit), with empty labels. region0 has 32 MiB on
+# two DIMMs, region1 64 MiB on four, for namespaces of 16 MiB or more. There is no DAX.
+nfit_up() {
+	local module
+
+	[ -d "$VM_NFIT" ] || die "the guest has nfit_test (--nfit)"
+	modprobe -qa encrypted-keys dax
+	for module in nfit_test_iomap libnvdimm nd_btt nd_pmem nfit device_dax dax_pmem nfit_test; do
+		insmod "$VM_NFIT/$module.ko" || die "$module loads"
+	done
+	udevadm settle
+	ndctl disable-region -b nfit_test.0 all && ndctl init-labels -f -b nfit_test.0 all &&
+		ndctl enable-region -b nfit_test.0 all || die "labels are made"
+	modprobe -qa xfs ext4
+	# Else mkfs.xfs makes nothing below 300 MB.
+	export TEST_DIR=/tmp TEST_DEV=/dev/null QA_CHECK_FS=yes
+} >"$HWP/nfit.out" 2>&1
+
+# make_namespace REGION MODE SIZE [OPTION...]: prints what ndctl says about it
+make_namespace() {
+	ndctl create-namespace -b nfit_test.0 -r "$1" -m "$2" -s "$3" "${@:4}" 2>"$HWP/ndctl.err" ||
+		die "ndctl makes a namespace of mode $2" "$(< "$HWP/ndctl.err")"
+	udevadm settle
+}
+
 # poison PHYS LENGTH [notify|mce|heal]: with no word only the media know.
 poison() {
 	echo "$*" > $BED/poison

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* search: what the files of one question to the owners station share. */
+#pragma once
+
+#include "incident.h"
+#include "locate/stack.h"
+#include "owners/filesystem.h"
+#include "owners/mounts.h"
+
+/* Sectors of a block device, asked about at made-up addresses, that lost media lead to. */
+struct behind {
+	struct incident *in;
+	struct range made_up;
+	uint64_t phys_start; /* of the media */
+};
+
+struct search {
+	int proc_fd;
+	int block_fd; /* /sys/class/block */
+	struct stack *stack;
+	struct mounts *mounts;
+	struct filesystem *filesystems;
+	size_t n_filesystems;
+	struct owner *former; /* what was found before, of all incidents */
+	size_t n_former;
+	struct behind *behind;
+	size_t n_behind;
+};
+
+/* Bytes of one block device, and where they lie in memory. */
+struct stretch {
+	struct incident *in;
+	const char *name;
+	dev_t dev;
+	struct range bytes; /* of this device */
+	uint64_t phys_start; /* of the first of them */
+};
+
+struct filesystem *search_filesystem(struct search *s, dev_t dev); /* one that was asked; or NULL */
+
+/*
+ * Add the owners of all of st: of the filesystem on that device, or on the devices that are built
+ * on it. 0 or negative errno.
+ */
+int device_ask(struct search *s, const struct stretch *st);
+
+/* What is mounted from that device, or from one above it; NULL: nothing that is found. */
+const struct mount *device_mounted_above(const struct search *s, const char *name);
