@@ -70,12 +70,13 @@ static const struct command commands[] = {
 	  0,
 	  command_policy_check },
 	{ { "policy", "explain" },
-	  "FILE [--config FILE]",
+	  "[FILE] [--pid N] [--config FILE]",
 	  "which rule would apply?",
-	  OPTION_CONFIG,
-	  1,
+	  OPTION_CONFIG | OPTION_PID,
+	  0,
 	  1,
 	  command_policy_explain },
+	{ { "reload" }, "", "put the configuration in force", 0, 0, 0, command_reload },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -89,6 +90,7 @@ static const struct {
 	{ "--device", OPTION_DEVICE },	 { "--sector", OPTION_SECTOR },
 	{ "--count", OPTION_COUNT },	 { "--offset", OPTION_OFFSET },
 	{ "--length", OPTION_LENGTH },	 { "--config", OPTION_CONFIG },
+	{ "--pid", OPTION_PID },
 };
 
 enum {
@@ -109,6 +111,7 @@ static const struct option long_options[] = {
 	{ "offset", required_argument, NULL, GETOPT_BIT + 7 },
 	{ "length", required_argument, NULL, GETOPT_BIT + 8 },
 	{ "config", required_argument, NULL, GETOPT_BIT + 9 },
+	{ "pid", required_argument, NULL, GETOPT_BIT + 10 },
 	{ "json", no_argument, NULL, GETOPT_JSON },
 	{ "socket", required_argument, NULL, GETOPT_SOCKET },
 	{ "version", no_argument, NULL, GETOPT_VERSION },
@@ -186,6 +189,8 @@ static int take_option(struct ctl *ctl, unsigned position)
 		return take_number(name, &ctl->offset_bytes);
 	case OPTION_LENGTH:
 		return take_number(name, &ctl->length_bytes);
+	case OPTION_PID:
+		return take_number(name, &ctl->pid);
 	case OPTION_DEVICE:
 		ctl->device = optarg;
 		break;

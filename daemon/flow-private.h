@@ -26,6 +26,8 @@ struct journey {
 	struct incident *in;
 	enum stage stage;
 	bool busy; /* some worker has it */
+	bool stale; /* its verdict is by rules that are no longer in force */
+	bool anew; /* it is being judged once more, by other rules than the last time */
 	bool resumed; /* it comes from an earlier run: who was answered then is not answered again
 		       */
 	struct worker *worker; /* respond, repair, or preview; resolving is done in batches */
@@ -42,6 +44,8 @@ struct flow {
 	size_t n_journeys;
 	struct resolve_batch *resolving; /* one at a time */
 	struct journey *repairing; /* one at a time */
+	struct stopped_unit **units; /* see flow-units.c */
+	size_t n_units;
 	unsigned n_responding;
 	uint64_t last_number;
 	bool ledger_failed;
@@ -78,6 +82,25 @@ bool order_may_pause(struct flow *f, const struct incident *in);
 
 /* Note with the holders whom the kernel itself has signalled. True: something is new. */
 bool flow_note_signalled(struct journey *j);
+
+/* The next stage; if other rules are in force by now, it is judged by them first. */
+void journey_go_on(struct journey *j, enum stage next);
+
+/* Holders that were answered already, but now by a verdict that asks for more or for another. */
+void judge_answers(struct journey *j, const enum verb *before);
+
+/* Incidents that an earlier run left have a new verdict if the rules have changed since. */
+void judge_after_start(struct flow *f);
+
+/* The files are whole, but the platform does not clear their old block. */
+bool repair_is_in_quarantine(const struct repair *repair);
+
+/* Units that are to be started again go on record before they are stopped. 0 or negative errno. */
+int units_about_to_stop(struct journey *j);
+void units_were_stopped(struct journey *j); /* all holders are answered */
+void units_start_again(struct flow *f); /* what can be */
+int units_load(struct flow *f); /* what an earlier run stopped. 0 or negative errno */
+void units_free_all(struct flow *f);
 
 int resolve_start(struct flow *f); /* 0, also when there is nothing to resolve */
 void resolve_cancel(struct flow *f);

@@ -69,7 +69,14 @@ static int run(struct worker_link *link, void *job)
 
 /* ---- in the daemon ---- */
 
-/* Someone who was answered before a restart keeps that outcome, and is not answered twice. */
+/* The verdict too, for as long as it takes to compare it with the next one. */
+static void keep_outcome(const struct holder *old, struct holder *new)
+{
+	string_set(&new->outcome, old->outcome);
+	new->action = old->action;
+}
+
+/* Someone who was answered before keeps that outcome, and is not answered twice. */
 static void keep_outcomes(const struct incident *old, struct incident *new)
 {
 	for (size_t i = 0; i < new->n_holders; i++)
@@ -77,7 +84,7 @@ static void keep_outcomes(const struct incident *old, struct incident *new)
 			if (new->holders[i].pid ==
 			    old->holders[k].pid &&new->holders[i].start_ticks ==
 			    old->holders[k].start_ticks)
-				string_set(&new->holders[i].outcome, old->holders[k].outcome);
+				keep_outcome(&old->holders[k], &new->holders[i]);
 }
 
 static void on_message(struct worker *w, struct json_object *message, bool wants_reply,
@@ -102,8 +109,18 @@ static void on_message(struct worker *w, struct json_object *message, bool wants
 	journey_take_findings(batch->journeys[i], found);
 }
 
+static enum verb *verdicts(const struct incident *in)
+{
+	enum verb *all = calloc(in->n_holders + 1, sizeof(*all));
+
+	for (size_t i = 0; all && i < in->n_holders; i++)
+		all[i] = in->holders[i].action;
+	return all;
+}
+
 static void resolved(struct journey *j, int r)
 {
+	_cleanup_(freep) enum verb *before = NULL;
 	struct flow *f = j->flow;
 	struct flow_view view;
 	const char *reason = NULL;
@@ -115,10 +132,16 @@ static void resolved(struct journey *j, int r)
 							  ? "the search for owners took too long"
 							  : "the search for owners failed");
 	}
+	if (j->anew && !reason)
+		reason = "rules-changed";
+	j->anew = false;
 	flow_view(f, &view);
-	r = policy_decide(&view.policy, j->in);
+	before = verdicts(j->in);
+	r = before ? policy_decide(&view.policy, j->in) : -ENOMEM;
 	if (r < 0)
 		log_err(r, "Cannot decide what to do, only reporting");
+	else
+		judge_answers(j, before);
 	flow_note_signalled(j);
 	j->in->state = INCIDENT_RESOLVED;
 	j->stage = STAGE_RESPOND;

@@ -252,7 +252,7 @@ static int begin_new(struct flow *f, const struct badblocks *bad, const struct b
  * A block in quarantine that could not be written is not whole, whatever the lists say: an order
  * ends that, when the write goes through.
  */
-static bool in_quarantine(const struct repair *repair)
+bool repair_is_in_quarantine(const struct repair *repair)
 {
 	return repair->method && !strcmp(repair->method, "remap") && repair->reason &&
 	       !strcmp(repair->reason, "clear-refused");
@@ -267,7 +267,7 @@ static void end_gone(struct flow *f, const struct badblocks *bad)
 		/* What a worker has, it looks after itself: it may be us who made it go. */
 		if (j->busy || j->stage == STAGE_REPAIR || badblocks_overlap(bad, j->in->phys))
 			continue;
-		if (in_quarantine(&j->in->repair))
+		if (repair_is_in_quarantine(&j->in->repair))
 			continue;
 		if (nvdimm_is_bad(nvdimm_map(f->parts.nvdimm), j->in->phys) != 0)
 			continue;
@@ -342,6 +342,7 @@ void flow_pump(struct flow *f)
 		if (!j->busy && j->stage == STAGE_REPAIR && !f->repairing)
 			start_or_rest(j, repair_start, "repair");
 	}
+	units_start_again(f);
 }
 
 void flow_mounts_changed(struct flow *f)
@@ -413,11 +414,6 @@ void flow_heard(struct flow *f, struct range phys)
 		flow_save(f, j->in);
 	}
 	flow_rescan(f);
-}
-
-void flow_set_config(struct flow *f, const struct config *config)
-{
-	f->parts.config = config;
 }
 
 /* ---- for control ---- */
@@ -553,6 +549,10 @@ int flow_new(const struct flow_parts *parts, struct flow **ret)
 		r = ledger_incidents(f->parts.ledger, false, resume, f);
 		if (r < 0)
 			return r;
+		r = units_load(f);
+		if (r < 0)
+			return r;
+		judge_after_start(f);
 	}
 	*ret = TAKE(f);
 	return 0;
@@ -567,6 +567,7 @@ struct flow *flow_free(struct flow *f)
 		journey_free(f->journeys[f->n_journeys - 1]);
 	if (f->parts.ledger)
 		repair_continue_paused(f, 0);
+	units_free_all(f);
 	free(f->journeys);
 	badblocks_free(f->healed);
 	free(f);

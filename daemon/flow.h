@@ -56,6 +56,11 @@ void flow_mounts_changed(struct flow *f);
 /* ARS records are fresh again. */
 void flow_scrub_finished(struct flow *f);
 
+/*
+ * Other rules are in force from now on. If they differ from the old ones, each open incident gets a
+ * new verdict, by owners and holders as they are now; what is under way ends first. See
+ * flow-judge.c.
+ */
 void flow_set_config(struct flow *f, const struct config *config);
 
 /* The kernel has reported more about this range: ask correlate. */

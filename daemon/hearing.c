@@ -25,6 +25,7 @@ struct hearing {
 	struct correlate *correlate;
 	struct corrected *corrected;
 	sd_event *event;
+	uint64_t n_lost; /* reports that did not fit into the ring */
 	sd_event_source *period; /* runs while corrected errors are counted, else there is none */
 };
 
@@ -142,6 +143,7 @@ static void on_lost(uint64_t n_lost, void *userdata)
 	struct hearing *h = userdata;
 	char reason[128];
 
+	h->n_lost += n_lost;
 	snprintf(reason, sizeof(reason),
 		 "%" PRIu64 " reports of the kernel did not fit into the ring", n_lost);
 	degraded_begin(h->degraded, "kernel events", reason);
@@ -206,4 +208,9 @@ const struct correlate *hearing_correlate(const struct hearing *h)
 bool hearing_is_deaf(const struct hearing *h)
 {
 	return !h->kernel;
+}
+
+uint64_t hearing_n_lost(const struct hearing *h)
+{
+	return h->n_lost;
 }

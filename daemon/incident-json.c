@@ -344,6 +344,8 @@ struct json_object *holder_to_json(const struct holder *holder)
 		field_put_uint(&f, "signal_number", (uint64_t)holder->signal_number);
 	if (holder->grace_usec)
 		field_put_uint(&f, "grace_usec", holder->grace_usec);
+	if (holder->restart_unit)
+		field_put_bool(&f, "restart_unit", true);
 	field_put_string(&f, "rule", holder->rule);
 	field_put_string(&f, "reason", holder->reason);
 	field_put_string(&f, "outcome", holder->outcome);
@@ -371,6 +373,7 @@ static int holder_from_json(struct json_object *json, struct holder *holder)
 	get_name(&f, "action", verb_from_name, &holder->action);
 	field_get_int(&f, "signal_number", &holder->signal_number);
 	field_get_uint(&f, "grace_usec", &holder->grace_usec);
+	field_get_bool(&f, "restart_unit", &holder->restart_unit);
 	field_get_string(&f, "rule", &holder->rule);
 	field_get_string(&f, "reason", &holder->reason);
 	field_get_string(&f, "outcome", &holder->outcome);

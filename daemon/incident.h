@@ -142,11 +142,13 @@ struct holder {
 	bool holds_more;	/* than are kept here: which ones, we do not know */
 	enum verb action;	/* policy's verdict for this process */
 	int signal_number;	/* for VERB_SIGNAL */
-	uint64_t grace_usec;	/* for VERB_TERMINATE */
+	uint64_t grace_usec;	/* for VERB_TERMINATE and VERB_STOP_UNIT */
+	bool restart_unit;	/* for VERB_STOP_UNIT: when the repair is finished */
 	char *rule;		/* that gave it; NULL: no rule matched */
 	char *reason;		/* in words: why this verdict, or why another than the rule's */
-	char *outcome;		/* respond: "reported", "signalled", "terminated", "killed", "survived",
-				 * "exited", "dry-run", "failed"; NULL before */
+	char *outcome;		/* respond: "reported", "signalled", "terminated", "killed", "stopped",
+				 * "survived", "exited", "dry-run", "failed"; "restarted" once its
+				 * unit is; NULL before */
 };
 
 enum repair_wish {		/* of the rule */

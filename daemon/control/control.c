@@ -54,7 +54,11 @@ static const struct varlink_method methods[] = {
 	  VARLINK_CHANGES,
 	  { { "incident", VARLINK_INT, true }, { "dry_run", VARLINK_BOOL, false } } },
 	{ "PolicyCheck", control_policy_check, 0, {} },
-	{ "PolicyExplain", control_policy_explain, 0, { { "file", VARLINK_STRING, true } } },
+	{ "PolicyExplain",
+	  control_policy_explain,
+	  0,
+	  { { "file", VARLINK_STRING, false }, { "pid", VARLINK_INT, false } } },
+	{ "Reload", control_reload, VARLINK_CHANGES, {} },
 	{},
 };
 

@@ -57,3 +57,4 @@ void control_policy_check(struct varlink_call *call, struct json_object *paramet
 			  void *userdata);
 void control_policy_explain(struct varlink_call *call, struct json_object *parameters,
 			    void *userdata);
+void control_reload(struct varlink_call *call, struct json_object *parameters, void *userdata);

@@ -100,3 +100,17 @@ int ledger_add_loss(struct ledger *l, uint64_t incident, const struct loss *loss
 			 (int64_t)loss->file_offset_bytes, (int64_t)loss->length_bytes, text);
 	return r < 0 ? r : 0;
 }
+
+int ledger_lost_bytes(struct ledger *l, uint64_t *ret_bytes)
+{
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+	int r;
+
+	r = database_prepare(l->db, &s, "SELECT coalesce(sum(length_bytes), 0) FROM loss", "");
+	if (r >= 0)
+		r = statement_step(s);
+	if (r < 0)
+		return r;
+	*ret_bytes = r > 0 ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
+	return 0;
+}

@@ -37,6 +37,12 @@ DEFINE_CLEANUP(struct ledger *, ledger_free);
 int ledger_next_seq(struct ledger *l, uint64_t *ret_seq);
 
 /*
+ * Keep a number of the daemon's own under a name, and give back what was there: 0 if nothing. 0 or
+ * negative errno.
+ */
+int ledger_swap_counter(struct ledger *l, const char *name, uint64_t value, uint64_t *ret_before);
+
+/*
  * Insert (number 0: it gets the next one, never used before) or update. Negative: it is not on
  * record, but has its number all the same, which no other gets; put it again when that may work.
  */
@@ -87,3 +93,6 @@ int ledger_drop_salvage(struct ledger *l, uint64_t incident);	/* the repair is o
 
 /* File bytes that are lost for good; kept after the incident. The same loss again counts once. */
 int ledger_add_loss(struct ledger *l, uint64_t incident, const struct loss *loss);
+
+/* All losses on record together. 0 or negative errno. */
+int ledger_lost_bytes(struct ledger *l, uint64_t *ret_bytes);

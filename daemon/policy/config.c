@@ -109,6 +109,7 @@ struct config *config_new(void)
 
 	if (!c)
 		return NULL;
+	c->fingerprint = 0xcbf29ce484222325;
 	c->feed_journal = true;
 	c->feed_socket = true;
 	return c;

@@ -40,6 +40,7 @@ struct rule {
 	enum verb openers;
 	int signal_number;	/* SIGUSR1 unless said */
 	uint64_t grace_usec;	/* 5 s unless said */
+	bool restart_unit;	/* what stop-unit stopped, when the repair is finished */
 	enum repair_wish repair;
 	bool pause_holders;	/* yes unless said */
 	char *hook;		/* kept; nothing runs it yet, which is reported as a problem */
@@ -53,10 +54,11 @@ struct config {
 	bool feed_journal;
 	bool feed_socket;
 	char *feed_file;		/* NULL: off */
-	char *metrics_textfile;		/* NULL: off; as hook, nothing uses it yet */
+	char *metrics_textfile;		/* NULL: off */
 	struct rule *rules;
 	size_t n_rules;
 	unsigned n_problems;
+	uint64_t fingerprint;		/* of all settings: another one, other rules; never 0 */
 };
 
 /* One sentence with "FILE:LINE: " in front, printable ASCII. */

@@ -113,6 +113,8 @@ int verdict_on_holder(const struct policy_context *ctx, const struct incident *i
 	key = mapped ? "Holders" : "Openers";
 	asked = mapped ? rule->holders : rule->openers;
 	why = asked == VERB_REPORT ? NULL : why_spared(ctx, rule, in, holder);
+	if (asked == VERB_STOP_UNIT && !why)
+		why = protect_unit(ctx, rule, holder);
 	if (why)
 		return say(&ret->reason, "rule \"%s\" says %s=%s, but %s, so it is only reported",
 			   rule->name, key, verb_name(asked), why);
@@ -274,7 +276,10 @@ static int decide_holder(const struct policy_context *ctx, const struct incident
 	holder->reason = TAKE(reason);
 	holder->action = v.verb;
 	holder->signal_number = v.verb == VERB_SIGNAL ? v.rule->signal_number : 0;
-	holder->grace_usec = v.verb == VERB_TERMINATE ? v.rule->grace_usec : 0;
+	holder->grace_usec = v.verb == VERB_TERMINATE || v.verb == VERB_STOP_UNIT
+				     ? v.rule->grace_usec
+				     : 0;
+	holder->restart_unit = v.verb == VERB_STOP_UNIT && v.rule->restart_unit;
 	return 0;
 }
 

@@ -45,13 +45,13 @@ static const struct setting feed_settings[] = {
 	{ "Socket", offsetof(struct config, feed_socket), value_boolean, "yes or no", ACTS },
 	{ "File", offsetof(struct config, feed_file), value_path, "an absolute path", ACTS },
 	{ "MetricsTextfile", offsetof(struct config, metrics_textfile), value_path,
-	  "an absolute path", UNUSED },
+	  "an absolute path", ACTS },
 	{}
 };
 
 #define A_PATTERN      "a pattern"
 #define A_PATH_PATTERN "a pattern that begins with \"/\" or \"*\""
-#define A_VERB	       "report, signal, terminate or kill"
+#define A_VERB	       "report, signal, terminate, kill or stop-unit"
 
 static const struct setting rule_settings[] = {
 	{ "Path", offsetof(struct rule, path), value_path_glob, A_PATH_PATTERN, MATCHES },
@@ -69,6 +69,7 @@ static const struct setting rule_settings[] = {
 	{ "Signal", offsetof(struct rule, signal_number), value_signal, "a signal", ACTS },
 	{ "GraceSec", offsetof(struct rule, grace_usec), value_grace,
 	  "a time such as 5, 500ms or 1min, of one hour at most", ACTS },
+	{ "RestartUnit", offsetof(struct rule, restart_unit), value_boolean, "yes or no", ACTS },
 	{ "Repair", offsetof(struct rule, repair), value_wish, "none, clear or zero", ACTS },
 	{ "PauseHolders", offsetof(struct rule, pause_holders), value_boolean, "yes or no", ACTS },
 	{ "Hook", offsetof(struct rule, hook), value_path, "an absolute path", UNUSED },
@@ -207,6 +208,15 @@ static void begin_rule(struct reading *in, unsigned line, const char *name)
 	in->given = 0;
 }
 
+/* FNV-1a, over each text and the zero at its end: not proof against malice, which is root's here.
+ */
+static void mix(struct config *c, const char *text)
+{
+	do
+		c->fingerprint = (c->fingerprint ^ (unsigned char)*text) * 0x100000001b3u;
+	while (*text++);
+}
+
 static void begin_section(struct reading *in)
 {
 	in->began = true;
@@ -223,6 +233,8 @@ static void on_section(unsigned line, const char *name, void *userdata)
 	if (in->r < 0)
 		return;
 	begin_section(in);
+	mix(in->config, "[");
+	mix(in->config, name);
 	if (!strcmp(name, "Daemon"))
 		in->settings = daemon_settings;
 	else if (!strcmp(name, "Feed"))
@@ -244,6 +256,8 @@ static void on_setting(unsigned line, const char *key, const char *value, void *
 
 	if (in->r < 0)
 		return;
+	mix(in->config, key);
+	mix(in->config, value);
 	if (!s) {
 		if (!in->began)
 			reading_problem(in, line, "%s= stands before any section, ignored", key);
@@ -266,8 +280,6 @@ static void on_setting(unsigned line, const char *key, const char *value, void *
 	r = s->parse(value, (char *)in->base + s->offset);
 	if (r == -ENOMEM)
 		in->r = r;
-	else if (r == -EOPNOTSUPP)
-		reading_problem(in, line, "%s=%s is not supported yet, ignored", key, value);
 	else if (r == -ENOENT)
 		reading_problem(in, line, "%s=: there is no user %s, %s", key, quote(value, quoted),
 				consequence(in, s->role == MATCHES));

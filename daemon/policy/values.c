@@ -181,8 +181,6 @@ int value_verb(const char *text, void *ret)
 {
 	int verb = verb_from_name(text);
 
-	if (verb == VERB_STOP_UNIT)
-		return -EOPNOTSUPP;
 	if (verb < 0)
 		return -EINVAL;
 	*(enum verb *)ret = verb;

@@ -23,5 +23,5 @@ int value_grace(const char *text, void *ret);
 /* uid_t, by number or name. -ENOENT: no such user. */
 int value_user(const char *text, void *ret);
 
-/* enum verb. -EOPNOTSUPP: one that this version has not. */
+/* enum verb */
 int value_verb(const char *text, void *ret);

@@ -214,7 +214,7 @@ TEST(a_rule_with_a_bad_match_key_is_broken_and_never_wider)
 
 TEST(a_bad_verdict_falls_back_to_the_mildest_and_breaks_nothing)
 {
-	READ("[Rule a]\nPath=/x\nHolders=trminate\nOpeners=stop-unit\nRepair=zeros\nGraceSec=-1\n"
+	READ("[Rule a]\nPath=/x\nHolders=trminate\nOpeners=stop\nRepair=zeros\nGraceSec=-1\n"
 	     "Signal=KILL\nPauseHolders=perhaps\n");
 	REQUIRE(c->n_rules == 1);
 	CHECK(!c->rules[0].broken);
@@ -223,18 +223,15 @@ TEST(a_bad_verdict_falls_back_to_the_mildest_and_breaks_nothing)
 	CHECK(c->rules[0].grace_usec == 5000000);
 	CHECK(c->rules[0].signal_number == SIGUSR1);
 	CHECK(c->n_problems == 6);
-	CHECK(said(&t, ":4: Openers=stop-unit is not supported yet"));
 	CHECK(said(&t, ":7: Signal=KILL: nobody can catch that signal"));
 }
 
-TEST(what_is_not_supported_yet_is_kept_and_told)
+TEST(a_hook_and_a_metrics_file_are_paths)
 {
 	READ("[Feed]\nMetricsTextfile=/var/lib/node/h.prom\n[Rule a]\nHook=/etc/h\n");
 	CHECK_STREQ(c->metrics_textfile, "/var/lib/node/h.prom");
 	CHECK_STREQ(c->rules[0].hook, "/etc/h");
 	CHECK(!c->rules[0].broken);
-	CHECK(said(&t, ":2: MetricsTextfile= is not supported yet, ignored"));
-	CHECK(said(&t, ":4: Hook= is not supported yet, ignored"));
 }
 
 TEST(a_hook_that_is_no_absolute_path_is_refused)
