@@ -43,6 +43,7 @@ static int make_job(struct job *job, struct worker_link *link, struct repair_jou
 		.map = nvdimm_map(job->journey->flow->parts.nvdimm),
 		.policy = &job->view.policy,
 		.journal = journal,
+		.runtime_dir = job->journey->flow->parts.runtime_dir,
 		.proc_fd = proc_fd,
 	};
 	return 0;
@@ -108,8 +109,8 @@ static int run_preview(struct worker_link *link, void *userdata)
 	if (r < 0)
 		return r;
 	job->journey->in->repair.wish = REPAIR_ZERO; /* what an order would do */
-	job->journey->in->repair.pause_holders =
-		order_may_pause(job->journey->flow, job->journey->in);
+	job->journey->in->repair.pause_holders = order_may_pause(job->journey->flow,
+								 job->journey->in);
 	r = repair_preview(&repair, job->journey->in, &plan);
 	if (r < 0)
 		return r;

@@ -33,6 +33,7 @@ struct flow_parts { /* all stay the caller's and outlive the flow; ledger may be
 	const struct correlate *correlate;
 	int proc_fd;
 	const char *state_dir;
+	const char *runtime_dir;
 	/* pids on the control socket, never acted upon: fills up to n, returns how many */
 	size_t (*control_clients)(void *userdata, pid_t *ret, size_t n);
 	/* Something can't be done (any more), or can again; told once each, by main. */

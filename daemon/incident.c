@@ -168,6 +168,9 @@ void loss_done(struct loss *loss)
 
 static void repair_done(struct repair *repair)
 {
+	free(repair->hook);
+	free(repair->hook_outcome);
+	free(repair->hook_detail);
 	free(repair->rule);
 	free(repair->method);
 	free(repair->state);

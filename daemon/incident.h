@@ -176,6 +176,10 @@ struct repair {
 	char *detail;		/* the same as a sentence, NULL where the word is enough */
 	uint64_t zeroed_bytes;	/* of media: a page that three files share counts once */
 	uint64_t salvaged_bytes;
+	uint64_t restored_bytes;	/* lost, and given back by a hook */
+	char *hook;		/* that was run for it; NULL: none was */
+	char *hook_outcome;	/* "restored", "nothing", "failed", "timeout", "not-run" */
+	char *hook_detail;	/* a sentence where something was wrong with it, or NULL */
 	struct loss *losses;
 	size_t n_losses;
 };

@@ -312,6 +312,7 @@ static int open_flow(struct daemon *d)
 		.correlate = hearing_correlate(d->hearing),
 		.proc_fd = d->proc_fd,
 		.state_dir = d->options.state_dir,
+		.runtime_dir = d->options.runtime_dir,
 		.control_clients = clients,
 		.degraded = on_degraded,
 		.restored = on_restored,

@@ -21,6 +21,7 @@
 #include "control/lookup_private.h"
 #include "holders/process.h"
 #include "json-fields.h"
+#include "owners/handle.h"
 
 /* A server has thousands of files open; the answer says when it is not all. */
 #define FILES_MAX 512u
@@ -117,6 +118,20 @@ static int find_device(struct walk *w, dev_t dev)
 	return lookup_device(dev, &w->device);
 }
 
+/* A file without a name is known by its number and generation alone. Where that fails, it is not.
+ */
+static void find_generation(struct owner *owner)
+{
+	_cleanup_(closep) int fs_fd = -1;
+	struct inode_facts facts;
+
+	if (!owner->unlinked || !owner->mountpoint || !owner->filesystem)
+		return;
+	fs_fd = open(owner->mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fs_fd >= 0 && handle_inode(fs_fd, owner->filesystem, owner->inode, &facts) >= 0)
+		owner->generation = facts.generation;
+}
+
 /* The file as all that lost something, and the process as all who hold it. */
 static int make_up(struct walk *w, const struct held_file *file, struct incident *in)
 {
@@ -134,6 +149,7 @@ static int make_up(struct walk *w, const struct held_file *file, struct incident
 	r = file->unlinked ? 0 : strv_push(&owner->paths, file->path);
 	if (r >= 0)
 		r = lookup_mount(w->ctx->proc_fd, owner);
+	find_generation(owner);
 	if (r >= 0)
 		r = find_device(w, file->dev);
 	if (r >= 0)

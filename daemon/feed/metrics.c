@@ -109,7 +109,8 @@ static void put_sources(FILE *f, struct json_object *sources)
 		const char *name = json_object_get_string(json_object_object_get(source, "name"));
 		const char *state = json_object_get_string(json_object_object_get(source, "state"));
 
-		put_label(f, "source_degraded", "source", name ?: "", strcmp(state ?: "", "ok") != 0);
+		put_label(f, "source_degraded", "source", name ?: "",
+			  strcmp(state ?: "", "ok") != 0);
 	}
 }
 

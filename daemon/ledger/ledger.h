@@ -77,12 +77,13 @@ int ledger_unfinished(struct ledger *l, ledger_each_intent each, void *userdata)
  */
 int ledger_steps(struct ledger *l, uint64_t incident, struct json_object **ret);
 
-/* What was saved of a page, before anything that changes an owner. bad_sectors: bit n is set where
- * the n-th 512-byte sector was lost (and is zeros in data). */
+/* What was saved of a page, before anything that changes an owner. Bit n is for the n-th 512-byte
+ * sector. */
 struct salvaged_page {
 	uint64_t phys_start;
 	uint32_t length_bytes;		/* PAGE_BYTES */
-	uint32_t bad_sectors;
+	uint32_t bad_sectors;		/* was lost, and is zeros in data */
+	uint32_t restored_sectors;	/* was lost, and is in data what a hook gave */
 	uint8_t data[PAGE_BYTES];
 };
 /* Replaces what was saved of this page before. */

@@ -125,6 +125,7 @@ static void rule_done(struct rule *rule)
 	free(rule->cgroup);
 	free(rule->mountpoint);
 	free(rule->hook);
+	free(rule->hook_user);
 	free(rule->file);
 }
 

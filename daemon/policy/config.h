@@ -43,7 +43,9 @@ struct rule {
 	bool restart_unit;	/* what stop-unit stopped, when the repair is finished */
 	enum repair_wish repair;
 	bool pause_holders;	/* yes unless said */
-	char *hook;		/* kept; nothing runs it yet, which is reported as a problem */
+	char *hook;		/* asked for lost bytes before they become zeros; NULL: none */
+	char *hook_user;	/* that it runs as, by name; NULL: root */
+	uint64_t hook_timeout_usec;
 	bool broken;
 	char *file;		/* where it was read, with line, for explain */
 	unsigned line;

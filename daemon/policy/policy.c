@@ -136,6 +136,19 @@ static const struct rule *rule_for_owner(const struct policy_context *ctx,
 	return NULL;
 }
 
+const struct rule *verdict_hook_rule(const struct policy_context *ctx, const struct incident *in)
+{
+	for (size_t i = 0; i < in->n_owners; i++) {
+		const struct rule *rule = in->owners[i].kind == OWNER_FILE_DATA
+						  ? rule_for_owner(ctx, in, &in->owners[i])
+						  : NULL;
+
+		if (rule && rule->hook && !rule->broken)
+			return rule;
+	}
+	return NULL;
+}
+
 /* What one owner's rule says about the repair. */
 static int verdict_on_owner(const struct policy_context *ctx, const struct incident *in,
 			    const struct owner *owner, struct repair_verdict *ret)

@@ -24,8 +24,8 @@
 
 enum setting_role {
 	ACTS, /* a bad value leaves the default */
-	MATCHES, /* says what a rule applies to: a bad one breaks the rule */
-	UNUSED, /* of a feature that this version has not */
+	MATCHES, /* a bad one breaks the rule: it says what the rule applies to, or with what power
+		  */
 };
 
 struct setting {
@@ -72,7 +72,10 @@ static const struct setting rule_settings[] = {
 	{ "RestartUnit", offsetof(struct rule, restart_unit), value_boolean, "yes or no", ACTS },
 	{ "Repair", offsetof(struct rule, repair), value_wish, "none, clear or zero", ACTS },
 	{ "PauseHolders", offsetof(struct rule, pause_holders), value_boolean, "yes or no", ACTS },
-	{ "Hook", offsetof(struct rule, hook), value_path, "an absolute path", UNUSED },
+	{ "Hook", offsetof(struct rule, hook), value_path, "an absolute path", ACTS },
+	{ "HookUser", offsetof(struct rule, hook_user), value_user_name, "a user's name", MATCHES },
+	{ "HookTimeoutSec", offsetof(struct rule, hook_timeout_usec), value_grace,
+	  "a time such as 60, 500ms or 1min, of one hour at most", ACTS },
 	{}
 };
 
@@ -150,6 +153,7 @@ static struct rule *add_rule(struct config *c)
 		.openers = VERB_REPORT,
 		.signal_number = SIGUSR1,
 		.grace_usec = 5000000,
+		.hook_timeout_usec = 60000000,
 		.repair = REPAIR_NONE,
 		.pause_holders = true,
 	};
@@ -289,8 +293,6 @@ static void on_setting(unsigned line, const char *key, const char *value, void *
 	else if (r < 0)
 		reading_problem(in, line, "%s= must be %s, not %s: %s", key, s->expected,
 				quote(value, quoted), consequence(in, s->role == MATCHES));
-	else if (s->role == UNUSED && *value)
-		reading_problem(in, line, "%s= is not supported yet, ignored", key);
 }
 
 static void on_bad_line(unsigned line, const char *why, const char *header, void *userdata)

@@ -177,6 +177,18 @@ int value_user(const char *text, void *ret)
 	return 0;
 }
 
+int value_user_name(const char *text, void *ret)
+{
+	uid_t uid;
+	int r;
+
+	/* A number names no groups, and so nobody that a program could become. */
+	if (*text >= '0' && *text <= '9')
+		return -EINVAL;
+	r = value_user(text, &uid);
+	return r < 0 ? r : string_set(ret, text);
+}
+
 int value_verb(const char *text, void *ret)
 {
 	int verb = verb_from_name(text);

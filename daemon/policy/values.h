@@ -23,5 +23,8 @@ int value_grace(const char *text, void *ret);
 /* uid_t, by number or name. -ENOENT: no such user. */
 int value_user(const char *text, void *ret);
 
+/* char *, a user that exists, by name. -ENOENT: no such user. */
+int value_user_name(const char *text, void *ret);
+
 /* enum verb */
 int value_verb(const char *text, void *ret);

@@ -23,3 +23,6 @@ int verdict_on_holder(const struct policy_context *ctx, const struct incident *i
 		      const struct holder *holder, struct holder_verdict *ret);
 int verdict_on_repair(const struct policy_context *ctx, const struct incident *in,
 		      struct repair_verdict *ret);
+
+/* The first rule for an owner, in the order of the owners, that has a hook; NULL: none. */
+const struct rule *verdict_hook_rule(const struct policy_context *ctx, const struct incident *in);

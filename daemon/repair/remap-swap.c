@@ -17,6 +17,7 @@
 #include "repair/extent.h"
 #include "repair/record.h"
 #include "repair/remap-private.h"
+#include "repair/restore.h"
 #include "repair/salvage.h"
 #include "repair/store.h"
 #include "source/nvdimm.h"
@@ -91,6 +92,7 @@ int remap_salvage(struct remap *m)
 		if (r < 0)
 			return r;
 	}
+	restore_merge(m->job->restored, &m->saved);
 	r = journal_put_salvage(m->job->journal, &m->saved);
 	if (r < 0)
 		return r;

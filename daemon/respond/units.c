@@ -12,12 +12,9 @@
  * meanwhile.
  */
 #include <errno.h>
-#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include <systemd/sd-bus.h>
-
-#include "incident.h"
 #include "respond/units.h"
 
 #define CALL_TIMEOUT_USEC (5 * 1000000ULL)
@@ -111,7 +108,12 @@ static struct job *find(struct units *u, const char *unit)
 	return NULL;
 }
 
-static int add_job(struct units *u, const char *unit, const char *path)
+sd_bus *units_bus(struct units *u)
+{
+	return u->bus;
+}
+
+int units_follow(struct units *u, const char *unit, const char *path)
 {
 	struct job *grown = reallocarray(u->jobs, u->n_jobs + 1, sizeof(*grown));
 	struct job job = { .unit = strdup(unit), .path = strdup(path) };
@@ -143,7 +145,7 @@ static int begin(struct units *u, const char *method, const char *unit)
 			       ? -ENOENT
 			       : r;
 	r = sd_bus_message_read(reply, "o", &path);
-	return r < 0 ? r : add_job(u, unit, path);
+	return r < 0 ? r : units_follow(u, unit, path);
 }
 
 int units_stop(struct units *u, const char *unit)

@@ -8,6 +8,9 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include <systemd/sd-bus.h>
 
 #include "cleanup.h"
 
@@ -24,6 +27,10 @@ DEFINE_CLEANUP(struct units *, units_free);
  */
 int units_stop(struct units *u, const char *unit);
 int units_start(struct units *u, const char *unit);
+
+/* For other calls: the connection, and a job that one of them began, which is waited for like ours. */
+sd_bus *units_bus(struct units *u);
+int units_follow(struct units *u, const char *unit, const char *job_path); /* 0, -ENOMEM */
 
 /* 1: the job is done; 0: it is under way; -ECANCELED, -ETIME, -EIO: how else it ended. */
 int units_result(struct units *u, const char *unit);

@@ -316,6 +316,33 @@ static int end_walk(struct incident *in, void *userdata)
 	return -ECANCELED;
 }
 
+/* As the first version made it, with a repair that was cut off. */
+TEST(a_ledger_of_the_first_version_becomes_one_of_this)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(ledger_freep) struct ledger *l = NULL;
+	struct salvaged_page page = { .phys_start = 4096, .length_bytes = 4096, .bad_sectors = 2 };
+	struct salvaged_page back = {};
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0);
+	CHECK(put_new(l, "pmem0") == 1);
+	memset(page.data, 'x', sizeof(page.data));
+	CHECK(ledger_put_salvage(l, 1, &page) == 0);
+	l = ledger_free(l);
+	query(&dir, "ALTER TABLE salvage DROP COLUMN restored_sectors");
+	query(&dir, "PRAGMA user_version=1");
+	CHECK(query(&dir, "PRAGMA user_version") == 1);
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0); /* and not set aside */
+	CHECK(query(&dir, "PRAGMA user_version") == 2);
+	CHECK(ledger_get_salvage(l, 1, 4096, &back) == 0);
+	CHECK(back.bad_sectors == 2 && !back.restored_sectors && back.data[4095] == 'x');
+	page.restored_sectors = 2;
+	CHECK(ledger_put_salvage(l, 1, &page) == 0);
+	CHECK(ledger_get_salvage(l, 1, 4096, &back) == 0 && back.restored_sectors == 2);
+	CHECK(put_new(l, "pmem1") == 2);
+}
+
 TEST(one_unreadable_incident_does_not_hide_the_others)
 {
 	_cleanup_(scratch_done) struct scratch dir = scratch_new();

@@ -62,7 +62,7 @@ check "and the media are as they were" test -n "$(media_list)"
 mark_events
 printf '# only a comment\n' >> $HWP/hwpoisond.conf
 check "the same rules are taken" ctl reload
-check "and judge nothing anew" no_event '.type | test("poison|holder|repair")' 2
+check "and judge nothing anew" no_event '.type | test("[.](poison|holder|repair)[.]")' 2
 
 # --- in force
 
@@ -109,7 +109,7 @@ check_equal "neither file nor process: usage" 2 "$(status_code ctl policy explai
 stop_daemon
 mark_events
 start_daemon
-check "a start with the same rules judges nothing anew" no_event '.type | test("poison|holder|repair")' 2
+check "a start with the same rules judges nothing anew" no_event '.type | test("[.](poison|holder|repair)[.]")' 2
 stop_daemon
 mark_events
 start_daemon '[Rule gone]' "Mountpoint=$MNT" 'Openers=report' 'Device=none' '[Rule free]' 'Owner=free' 'Repair=clear'
