@@ -60,6 +60,7 @@ int command_holders(const struct ctl *ctl);
 int command_policy_check(const struct ctl *ctl);
 int command_policy_explain(const struct ctl *ctl);
 int command_reload(const struct ctl *ctl);
+int command_export(const struct ctl *ctl);
 
 /* Decimal, or hexadecimal with 0x; nothing before or behind. False: no such number. */
 bool parse_number(const char *text, uint64_t *ret);

@@ -32,6 +32,7 @@ static const struct command commands[] = {
 	{ { "status" }, "", "the daemon, its sources, what is poisoned", 0, 0, 0, command_status },
 	{ { "list" }, "[--all]", "incidents: open ones, or all", OPTION_ALL, 0, 0, command_list },
 	{ { "show" }, "N", "one incident", 0, 1, 1, command_show },
+	{ { "export" }, "", "all that the ledger remembers", 0, 0, 0, command_export },
 	{ { "watch" }, "", "events as they happen", 0, 0, 0, command_watch },
 	{ { "scrub", "start" },
 	  "[BUS...] [--wait]",

@@ -31,6 +31,10 @@
 /* Grace periods run side by side, but not without a bound. */
 #define MAX_RESPONDING 8u
 
+/* How many old incidents are forgotten at once. */
+#define PRUNE_AT_START 1000u
+#define PRUNE_AT_END   4u
+
 uint64_t now_usec(void)
 {
 	struct timespec now;
@@ -121,6 +125,22 @@ static struct journey *journey_find(const struct flow *f, uint64_t number)
 	return NULL;
 }
 
+/* Some at a time, where the ledger grows anyway: years of a busy machine must not hold up the loop.
+ */
+static void prune(struct flow *f, unsigned n_max)
+{
+	const struct config *config = f->parts.config;
+	uint64_t age_usec = config->ledger_max_age_days * 86400 * USEC_PER_SEC, now = now_usec();
+	int r;
+
+	if (!f->parts.ledger)
+		return;
+	r = ledger_prune(f->parts.ledger, age_usec && now > age_usec ? now - age_usec : 0,
+			 config->ledger_max_size_bytes, n_max);
+	if (r < 0)
+		log_warn(r, "Cannot forget what ended long ago, the ledger grows");
+}
+
 void journey_end(struct journey *j, enum incident_state state)
 {
 	struct flow *f = j->flow;
@@ -130,6 +150,7 @@ void journey_end(struct journey *j, enum incident_state state)
 	flow_save(f, j->in);
 	if (f->parts.ledger)
 		ledger_drop_salvage(f->parts.ledger, j->in->number);
+	prune(f, PRUNE_AT_END);
 	flow_tell(j, "poison.gone", SEVERITY_INFO, NULL);
 	if (f->healed) {
 		badblocks_add(f->healed, j->in->phys);
@@ -553,6 +574,7 @@ int flow_new(const struct flow_parts *parts, struct flow **ret)
 		if (r < 0)
 			return r;
 		judge_after_start(f);
+		prune(f, PRUNE_AT_START);
 	}
 	*ret = TAKE(f);
 	return 0;

@@ -28,6 +28,7 @@ static const char description[] =
 static const struct varlink_method methods[] = {
 	{ "Status", control_status, 0, {} },
 	{ "List", control_list, 0, { { "all", VARLINK_BOOL, false } } },
+	{ "Export", control_export, VARLINK_NEEDS_MORE, {} },
 	{ "Show", control_show, 0, { { "incident", VARLINK_INT, true } } },
 	{ "Watch", control_watch, VARLINK_NEEDS_MORE, {} },
 	{ "Scrub",

@@ -26,7 +26,8 @@
 
 #include "ledger/schema.h"
 
-#define FILE_NAME "ledger.sqlite"
+#define FILE_NAME  "ledger.sqlite"
+#define CHECK_USEC 5000000 /* that the start may take for a look at the whole file */
 
 uint64_t realtime_usec(void)
 {
@@ -73,6 +74,8 @@ static int sqlite_errno(sqlite3 *db, int code)
 		return -EACCES;
 	case SQLITE_CANTOPEN:
 		return sqlite3_system_errno(db) ? -sqlite3_system_errno(db) : -EIO;
+	case SQLITE_INTERRUPT:
+		return -EINTR;
 	case SQLITE_TOOBIG:
 		return -E2BIG;
 	default:
@@ -173,7 +176,20 @@ static int read_number(sqlite3 *db, const char *sql, int64_t *ret)
 	return 0;
 }
 
-static int check_whole(sqlite3 *db)
+static uint64_t monotonic_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int is_over(void *deadline_usec)
+{
+	return monotonic_usec() >= *(uint64_t *)deadline_usec;
+}
+
+static int quick_check(sqlite3 *db)
 {
 	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
 	const char *verdict;
@@ -187,6 +203,19 @@ static int check_whole(sqlite3 *db)
 		return r;
 	verdict = r > 0 ? (const char *)sqlite3_column_text(s, 0) : NULL;
 	return verdict && !strcmp(verdict, "ok") ? 0 : -EUCLEAN;
+}
+
+/* As far as that is to be known in a few seconds: alerts can't wait for a look at years of pages.
+ */
+static int check_whole(sqlite3 *db)
+{
+	uint64_t deadline_usec = monotonic_usec() + CHECK_USEC;
+	int r;
+
+	sqlite3_progress_handler(db, 10000, is_over, &deadline_usec);
+	r = quick_check(db);
+	sqlite3_progress_handler(db, 0, NULL, NULL);
+	return r == -EINTR ? 0 : r;
 }
 
 /* 0: a whole ledger of *ret_version, or an empty file (version 0), to become one; -EUCLEAN:
@@ -323,31 +352,51 @@ static int rename_if_there(int dir_fd, const char *from, const char *to)
 	return 0;
 }
 
+/* By the day, and by a number from the second of a day on. NULL: out of memory. */
+static char *name_aside(unsigned n)
+{
+	time_t now = time(NULL);
+	struct tm day = {};
+	char *name = NULL, number[16] = "";
+
+	gmtime_r(&now, &day);
+	if (n > 1)
+		snprintf(number, sizeof(number), "-%u", n);
+	if (asprintf(&name, FILE_NAME ".damaged-%04d-%02d-%02d%s", day.tm_year + 1900,
+		     day.tm_mon + 1, day.tm_mday, number) < 0)
+		return NULL;
+	return name;
+}
+
 /* The log goes first: one that outlived its file would be replayed into the new, empty one. */
+static int move_aside(int dir_fd, const char *name)
+{
+	char log_name[80];
+	int r;
+
+	snprintf(log_name, sizeof(log_name), "%s-wal", name);
+	r = rename_if_there(dir_fd, FILE_NAME "-wal", log_name);
+	if (r >= 0)
+		r = rename_if_there(dir_fd, FILE_NAME, name);
+	if (r < 0)
+		return r;
+	unlinkat(dir_fd, FILE_NAME "-shm", 0);
+	return fsync(dir_fd) < 0 ? -errno : 0;
+}
+
 static int set_aside(int dir_fd, char **ret_name)
 {
 	for (unsigned n = 1; n < 10000; n++) {
-		_cleanup_(freep) char *name = NULL;
-		char log_name[64];
+		_cleanup_(freep) char *name = name_aside(n);
 		int r;
 
-		if (asprintf(&name, FILE_NAME ".damaged-%u", n) < 0) {
-			name = NULL;
+		if (!name)
 			return -ENOMEM;
-		}
 		if (faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			continue;
-
-		snprintf(log_name, sizeof(log_name), "%s-wal", name);
-		r = rename_if_there(dir_fd, FILE_NAME "-wal", log_name);
+		r = move_aside(dir_fd, name);
 		if (r < 0)
 			return r;
-		r = rename_if_there(dir_fd, FILE_NAME, name);
-		if (r < 0)
-			return r;
-		unlinkat(dir_fd, FILE_NAME "-shm", 0);
-		if (fsync(dir_fd) < 0)
-			return -errno;
 		*ret_name = TAKE(name);
 		return 0;
 	}

@@ -116,3 +116,49 @@ int ledger_lost_bytes(struct ledger *l, uint64_t *ret_bytes)
 	*ret_bytes = r > 0 ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
 	return 0;
 }
+
+static int loss_to_json(sqlite3_stmt *s, struct json_object **ret)
+{
+	struct json_object *names = NULL;
+	int r;
+
+	r = ledger_column_json(s, 4, &names);
+	if (r < 0)
+		return r;
+	if (!names)
+		return -EUCLEAN;
+	json_object_object_add(names, "inode", json_object_new_int64(sqlite3_column_int64(s, 0)));
+	json_object_object_add(names, "file_offset_bytes",
+			       json_object_new_int64(sqlite3_column_int64(s, 1)));
+	json_object_object_add(names, "length_bytes",
+			       json_object_new_int64(sqlite3_column_int64(s, 2)));
+	json_object_object_add(names, "lost_usec",
+			       json_object_new_int64(sqlite3_column_int64(s, 3)));
+	*ret = names;
+	return 0;
+}
+
+int ledger_losses(struct ledger *l, uint64_t incident, struct json_object **ret)
+{
+	_cleanup_(json_object_putp) struct json_object *losses = json_object_new_array();
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+	int r;
+
+	if (!losses)
+		return -ENOMEM;
+	r = database_prepare(l->db, &s,
+			     "SELECT inode, file_offset_bytes, length_bytes, lost_usec, json"
+			     " FROM loss WHERE incident = ? ORDER BY rowid",
+			     "i", (int64_t)incident);
+	while (r >= 0 && (r = statement_step(s)) > 0) {
+		struct json_object *loss = NULL;
+
+		r = loss_to_json(s, &loss);
+		if (r >= 0 && json_object_array_add(losses, loss) < 0)
+			r = -ENOMEM;
+	}
+	if (r < 0)
+		return r;
+	*ret = TAKE(losses);
+	return 0;
+}

@@ -22,8 +22,8 @@ struct ledger;
 
 /*
  * Open or create DIR/ledger.sqlite. A file that is no ledger, or is damaged, is renamed to
- * ledger.sqlite.damaged-N beside it and a new one is begun: then 1 is returned, and *ret_set_aside
- * (if not NULL) is that name, the caller's to free. 0: opened as it was. Negative: none, *ret
+ * ledger.sqlite.damaged-DATE beside it and a new one is begun: then 1 is returned, and
+ * *ret_set_aside (if not NULL) is that name, the caller's to free. 0: opened as it was. Negative: none, *ret
  * untouched; -EPROTONOSUPPORT: a newer hwpoisond wrote it, and it stays where it is.
  */
 int ledger_open(const char *dir, struct ledger **ret, char **ret_set_aside);
@@ -94,6 +94,16 @@ int ledger_drop_salvage(struct ledger *l, uint64_t incident);	/* the repair is o
 
 /* File bytes that are lost for good; kept after the incident. The same loss again counts once. */
 int ledger_add_loss(struct ledger *l, uint64_t incident, const struct loss *loss);
+
+/* Of one incident: [{"inode","mountpoint","paths","file_offset_bytes","length_bytes","lost_usec"}]. */
+int ledger_losses(struct ledger *l, uint64_t incident, struct json_object **ret);
+
+/*
+ * Forget ended incidents, the oldest first, with their steps and losses: those that ended before
+ * `oldest_usec`, and as many more as it takes for what is left to use max_bytes (0: no limit). Never an
+ * open one, nor one with a step that has no outcome. At most n_max; how many, or negative errno.
+ */
+int ledger_prune(struct ledger *l, uint64_t oldest_usec, uint64_t max_bytes, unsigned n_max);
 
 /* All losses on record together. 0 or negative errno. */
 int ledger_lost_bytes(struct ledger *l, uint64_t *ret_bytes);

@@ -24,8 +24,10 @@ static const char tables[] =
 	"CREATE TABLE incident ("
 	"	number INTEGER PRIMARY KEY AUTOINCREMENT,"
 	"	open INTEGER NOT NULL,"
-	"	json TEXT NOT NULL);"
+	"	json TEXT NOT NULL,"
+	"	updated_usec INTEGER NOT NULL DEFAULT 0);"
 	"CREATE INDEX incident_open ON incident (number) WHERE open;"
+	"CREATE INDEX incident_ended ON incident (updated_usec) WHERE NOT open;"
 	"CREATE TABLE intent ("
 	"	id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	"	incident INTEGER NOT NULL,"
@@ -56,7 +58,11 @@ static const char tables[] =
 
 /* steps[n] leads from version n + 1 to the next. */
 static const char *const steps[SCHEMA_VERSION - 1] = {
-	"ALTER TABLE salvage ADD COLUMN restored_sectors INTEGER NOT NULL DEFAULT 0;",
+	"ALTER TABLE salvage ADD COLUMN restored_sectors INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE incident ADD COLUMN updated_usec INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE incident SET updated_usec = coalesce(json_extract(json, '$.updated_usec'), 0)"
+	"	WHERE json_valid(json);"
+	"CREATE INDEX incident_ended ON incident (updated_usec) WHERE NOT open;",
 };
 
 static int run_steps(sqlite3 *db, int64_t version)

@@ -110,6 +110,8 @@ struct config *config_new(void)
 	if (!c)
 		return NULL;
 	c->fingerprint = 0xcbf29ce484222325;
+	c->ledger_max_age_days = 730;
+	c->ledger_max_size_bytes = 256ull << 20;
 	c->feed_journal = true;
 	c->feed_socket = true;
 	return c;

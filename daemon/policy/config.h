@@ -57,6 +57,8 @@ struct config {
 	bool feed_socket;
 	char *feed_file;		/* NULL: off */
 	char *metrics_textfile;		/* NULL: off */
+	unsigned ledger_max_age_days;	/* of ended incidents; 0: for ever */
+	uint64_t ledger_max_size_bytes; /* 0: no limit */
 	struct rule *rules;
 	size_t n_rules;
 	unsigned n_problems;

@@ -49,6 +49,14 @@ static const struct setting feed_settings[] = {
 	{}
 };
 
+static const struct setting ledger_settings[] = {
+	{ "MaxAgeDays", offsetof(struct config, ledger_max_age_days), value_days,
+	  "a number of days, at most 36500, or 0 for no limit", ACTS },
+	{ "MaxSize", offsetof(struct config, ledger_max_size_bytes), value_size,
+	  "a size such as 64M or 1G, of 1M at least, or 0 for no limit", ACTS },
+	{}
+};
+
 #define A_PATTERN      "a pattern"
 #define A_PATH_PATTERN "a pattern that begins with \"/\" or \"*\""
 #define A_VERB	       "report, signal, terminate, kill or stop-unit"
@@ -243,6 +251,8 @@ static void on_section(unsigned line, const char *name, void *userdata)
 		in->settings = daemon_settings;
 	else if (!strcmp(name, "Feed"))
 		in->settings = feed_settings;
+	else if (!strcmp(name, "Ledger"))
+		in->settings = ledger_settings;
 	else if (!strncmp(name, "Rule", 4) && (!name[4] || strchr(" \t", name[4])))
 		begin_rule(in, line, name + 4 + strspn(name + 4, " \t"));
 	else

@@ -133,6 +133,36 @@ int value_grace(const char *text, void *ret)
 	return 0;
 }
 
+int value_days(const char *text, void *ret)
+{
+	unsigned long days;
+	int r = parse_number(text, 36500, &days);
+
+	if (r < 0)
+		return -EINVAL;
+	*(unsigned *)ret = (unsigned)days;
+	return 0;
+}
+
+int value_size(const char *text, void *ret)
+{
+	static const char units[] = "KMG";
+	size_t n_digits = strspn(text, "0123456789");
+	const char *unit = text[n_digits] ? strchr(units, text[n_digits]) : NULL;
+	uint64_t size;
+
+	/* Ten digits and a unit do not overflow. */
+	if (!n_digits || n_digits > 10 || (text[n_digits] && (!unit || text[n_digits + 1])))
+		return -EINVAL;
+	size = strtoull(text, NULL, 10);
+	if (unit)
+		size <<= 10 * (unit - units + 1);
+	if (size && size < 1 << 20)
+		return -EINVAL;
+	*(uint64_t *)ret = size;
+	return 0;
+}
+
 int value_path(const char *text, void *ret)
 {
 	if (!*text)

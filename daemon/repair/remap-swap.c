@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "repair/extent.h"
 #include "repair/record.h"
@@ -134,6 +135,25 @@ static bool may_share_spare(const struct remap *m)
 	return true;
 }
 
+/*
+ * A clone sets the time of modification. Where every byte is what it was, it is put back: a replica
+ * that goes by it is as good as before. Where there are zeros now, a backup shall see that.
+ */
+static int share_spare(struct remap *m, const struct target *t, int spare_fd)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(t->fd, &st) < 0)
+		return -errno;
+	r = extent_share(spare_fd, 0, t->length_bytes, t->fd, t->page_offset_bytes);
+	if (r >= 0 && !salvage_lost_bytes(&m->saved, t->length_bytes))
+		futimens(t->fd, (struct timespec[2]){ { .tv_nsec = UTIME_OMIT }, st.st_mtim });
+	if (r >= 0 && fsync(t->fd) < 0)
+		r = -errno;
+	return r;
+}
+
 static int swap_one(struct remap *m, const struct target *t, int spare_fd)
 {
 	_cleanup_(json_object_putp) struct json_object *detail = NULL;
@@ -152,9 +172,7 @@ static int swap_one(struct remap *m, const struct target *t, int spare_fd)
 	if (r > 0 && target_changed_size(t))
 		r = -ESTALE;
 	if (r > 0) {
-		r = extent_share(spare_fd, 0, t->length_bytes, t->fd, t->page_offset_bytes);
-		if (r >= 0 && fsync(t->fd) < 0)
-			r = -errno;
+		r = share_spare(m, t, spare_fd);
 	} else if (r == 0) {
 		r = -EAGAIN; /* its data is elsewhere by now: nothing of it was lost by us */
 	}

@@ -467,6 +467,28 @@ TEST(a_file_of_another_sort_or_size_is_refused_and_nothing_hangs)
 	CHECK(config_read("/dev/null", true, NULL, NULL, &c) == 0);
 }
 
+TEST(the_ledger_has_limits_and_they_can_be_lifted)
+{
+	{
+		READ("");
+		CHECK(c->ledger_max_age_days == 730 && c->ledger_max_size_bytes == 256 << 20);
+	}
+	{
+		READ("[Ledger]\nMaxAgeDays=0\nMaxSize=0\n");
+		CHECK(c->ledger_max_age_days == 0 && c->ledger_max_size_bytes == 0);
+	}
+	{
+		READ("[Ledger]\nMaxAgeDays=7\nMaxSize=2G\n");
+		CHECK(c->ledger_max_age_days == 7 && c->ledger_max_size_bytes == 2ull << 30);
+	}
+	{
+		READ("[Ledger]\nMaxAgeDays=-1\nMaxSize=1K\nMaxSize=9T\nMaxSize=G\nMaxSize=1MB\n"
+		     "MaxAgeDays=100000\nMaxSize=99999999999\n");
+		CHECK(c->n_problems == 7);
+		CHECK(c->ledger_max_age_days == 730 && c->ledger_max_size_bytes == 256 << 20);
+	}
+}
+
 TEST(booleans)
 {
 	static const char *const yes[] = { "yes", "YES", "true", "on", "1" };

@@ -562,6 +562,7 @@ static bool killed(const char *keys, void (*change)(struct holder *h))
 
 	snprintf(text, sizeof(text), "[Rule r]\n%s\nHolders=kill\n", keys);
 	ctx.config = c = rules(text);
+	in->holders[0].pid = 1 << 24; /* nobody can have it: 4711 may be a kernel thread's */
 	change(&in->holders[0]);
 	if (policy_decide(&ctx, in) < 0)
 		abort();

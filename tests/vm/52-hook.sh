@@ -37,15 +37,19 @@ hook much <<< 'for f in $(jq -r ".restore.ranges[].name"); do head -c 513 /dev/u
 hook link <<< 'for f in $(jq -r ".restore.ranges[].name"); do ln -s /run/secret $HWPOISOND_RESTORE_DIRECTORY/$f; done'
 hook nothing <<< 'cat > /run/hooks/question; true'
 hook who <<< 'id -un > $HWPOISOND_RESTORE_DIRECTORY/who; cat > $HWPOISOND_RESTORE_DIRECTORY/q
-	cat $HWPOISOND_RESTORE_DIRECTORY/who > /run/hooks/who
+	cat $HWPOISOND_RESTORE_DIRECTORY/who > /run/who
 	for f in $(jq -r ".restore.ranges[].name" $HWPOISOND_RESTORE_DIRECTORY/q); do
 		head -c 512 /dev/zero | tr "\\0" W > $HWPOISOND_RESTORE_DIRECTORY/$f; done'
-touch /run/hooks/who && chmod 666 /run/hooks/who
+touch /run/who && chmod 666 /run/who
 head -c 512 /dev/urandom > /run/secret
 
 # use HOOK [LINE...]: the only rule has this hook.
 use() {
-	reload_daemon '[Rule all]' "Path=$MNT/**" 'Repair=zero' "Hook=/run/hooks/$1" 'HookTimeoutSec=3' "${@:2}"
+	local name=$1
+	shift
+
+	[[ $* == *HookTimeoutSec* ]] || set -- "$@" 'HookTimeoutSec=30'
+	reload_daemon '[Rule all]' "Path=$MNT/**" 'Repair=zero' "Hook=/run/hooks/$name" "$@"
 }
 
 # lose OFFSET [FILE]: one sector, and wait for the end of its incident.
@@ -65,7 +69,7 @@ start_daemon '[Rule all]' "Path=$MNT/**" 'Repair=zero' 'Hook=/run/hooks/replica'
 
 # --- from the replica
 
-hold writer sleep --write --offset 65536 $MNT/data
+hold writer sleep --write --no-touch --offset 65536 $MNT/data
 lose $((65536 + 1024))
 check_equal "the lost bytes come from the replica" "0 512 3584 restored /run/hooks/replica" \
 	"$(repair '"\(.zeroed_bytes) \(.restored_bytes) \(.salvaged_bytes) \(.hook_outcome) \(.hook)"')"
@@ -110,7 +114,7 @@ check "and said" grep -q 'length' <<< "$(repair .hook_detail)"
 use link
 lose 28672
 check_equal "a link to somebody's secret is nothing" "512 nothing" "$(repair '"\(.zeroed_bytes) \(.hook_outcome)"')"
-use hang
+use hang 'HookTimeoutSec=3'
 lose 32768
 check_equal "one that hangs is ended" "512 timeout" "$(repair '"\(.zeroed_bytes) \(.hook_outcome)"')"
 check "with all that it started" ! pgrep -f 'sleep 100[01]'
@@ -122,7 +126,7 @@ check "the clone has zeros there and nowhere else" lost $MNT/clone data 12288 51
 	24576 512 28672 512 32768 512 36864 512
 use who 'HookUser=nobody'
 lose 40960
-check_equal "it runs as its user" "nobody" "$(< /run/hooks/who)"
+check_equal "it runs as its user" "nobody" "$(< /run/who)"
 check_equal "and what that one gives is taken" "0 512" "$(repair '"\(.zeroed_bytes) \(.restored_bytes)"')"
 check "in the file" eval '[ "$(tail -c +40961 $MNT/data | head -c 512 | tr -d W)" = "" ]'
 
@@ -131,7 +135,7 @@ check "in the file" eval '[ "$(tail -c +40961 $MNT/data | head -c 512 | tr -d W)
 cp -p $HWP/kept.cold /run/replica/cold
 touch -r $MNT/cold /run/replica/cold
 hook slow <<< 'sleep 2; exec /run/hooks/replica'
-use slow 'HookTimeoutSec=30'
+use slow
 mark_events
 poison "$(phys_of $MNT/cold 4096)" 512 notify
 wait_event '.type == "io.hwpoisond.repair.planned"' 20 >/dev/null
