@@ -17,6 +17,13 @@ struct {
 
 __u64 n_lost;
 
+/*
+ * Set before this is loaded. Helpers that read kernel memory are forbidden under
+ * lockdown=confidentiality; what is behind "if (may_read_memory)" is cut out then, and the rest
+ * loads. Plain loads through the kernel's types are allowed always.
+ */
+const volatile _Bool may_read_memory = 1;
+
 /* NULL, and counted: there is no room. */
 static __always_inline struct poison_event *new_event(__u32 kind)
 {

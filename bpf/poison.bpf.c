@@ -7,9 +7,10 @@
  * In:   tracepoints. User space loads those programs alone whose tracepoint the running kernel has.
  * Out:  a record for each event, or one more in n_lost where the ring is full.
  *
- * Copies facts and decides nothing. The first two programs call no helper that reads kernel memory
- * and load under lockdown=confidentiality as well; the others do not. The types below name what is
- * used of them; where that lies, the kernel's BTF tells when this is loaded.
+ * Copies facts and decides nothing. Pointers are followed by plain loads, so that all of them load
+ * under lockdown=confidentiality as well; labels alone, of whose type the verifier knows nothing,
+ * are left out then. The types below name what is used of them; where that lies, the kernel's BTF
+ * tells when this is loaded.
  */
 #include "bpf/poison-ring.h"
 
@@ -48,8 +49,8 @@ struct kernel_siginfo {
 	int si_code;
 	union {
 		struct {
-			void *_addr;
-		} _sigfault;
+			__u32 _pid, _uid;
+		} _kill;
 	} _sifields;
 };
 
@@ -111,13 +112,14 @@ int BPF_PROG(on_signal_generate, int sig, struct kernel_siginfo *info, struct ta
 	event = new_event(POISON_SIGNAL);
 	if (!event)
 		return 0;
-	/* 6.1 follows a plain load only into the first member of a union. */
-	event->signal.virt_address = (__u64)BPF_CORE_READ(info, _sifields._sigfault._addr);
+	/* _sigfault._addr, which is in the same place: 6.1 follows a plain load only into the first
+	 * member of a union, and there no further than the fields of that member. */
+	event->signal.virt_address = info->_sifields._kill._pid | (__u64)info->_sifields._kill._uid
+									  << 32;
 	event->signal.start_boot_nsec = task->group_leader->start_boottime;
 	event->signal.tgid = task->tgid;
 	event->signal.code = code;
-	bpf_probe_read_kernel_str(event->signal.comm, sizeof(event->signal.comm),
-				  task->group_leader->comm);
+	__builtin_memcpy(event->signal.comm, task->group_leader->comm, sizeof(event->signal.comm));
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }
@@ -136,7 +138,9 @@ static __always_inline void tell_corrected(__u64 phys_address, __u32 count, __u3
 	event->corrected.phys_address = phys_address;
 	event->corrected.count = count;
 	event->corrected.controller = controller;
-	bpf_probe_read_kernel_str(event->corrected.label, sizeof(event->corrected.label), label);
+	if (may_read_memory)
+		bpf_probe_read_kernel_str(event->corrected.label, sizeof(event->corrected.label),
+					  label);
 	bpf_ringbuf_submit(event, 0);
 }
 

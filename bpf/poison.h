@@ -2,7 +2,7 @@
 /*
  * poison: what the kernel side hands to user space.
  *
- *   bpf/poison.bpf.c, bpf/probes.bpf.c -> [ring] -> daemon/source/kernel.c
+ *   bpf/poison.bpf.c, bpf/probes.bpf.c, bpf/page.bpf.c -> [ring] -> daemon/source/kernel.c
  *
  * The only types that both sides of the ring know. Fixed widths, widest first, no holes: two
  * compilers and two privilege levels must see the same bytes.
@@ -15,6 +15,9 @@
 #define POISON_RING_BYTES (128 * 1024)
 #define POISON_LABEL_BYTES 64
 #define POISON_COMM_BYTES  16
+#define POISON_TYPE_BYTES  16
+#define POISON_NAME_BYTES  64  /* of one component of a path, its NUL included */
+#define POISON_NAMES_BYTES 320 /* of all of them */
 
 enum poison_kind {
 	POISON_CHECK,		/* mce_record */
@@ -25,6 +28,9 @@ enum poison_kind {
 	POISON_RETURN,		/* memory_failure() ends */
 	POISON_DAX,		/* mf_dax_kill_procs(): one owner that the kernel tried */
 	POISON_SOFT_OFFLINE,	/* soft_offline_page() has emptied a page that still works */
+	POISON_PAGE,		/* what the page was when its handling began */
+	POISON_NAMES,		/* a name of the file that it was of: a struct poison_names */
+	POISON_UNPOISON,	/* unpoison_memory(): a test gives a page back */
 };
 
 struct poison_check {
@@ -63,6 +69,30 @@ struct poison_dax {
 	__u64 device;		/* the kernel's dev_t: major << 20 | minor */
 };
 
+/* Bits of poison_page.flags. */
+#define POISON_PAGE_FILE       (1u << 0) /* inode and what follows is good */
+#define POISON_PAGE_ANONYMOUS  (1u << 1)
+#define POISON_PAGE_MERGED     (1u << 2) /* by KSM: index is nothing */
+#define POISON_PAGE_DIRTY      (1u << 3)
+#define POISON_PAGE_SWAPBACKED (1u << 4)
+
+/* Read without a lock from a page that may change meanwhile: a hint. */
+struct poison_page {
+	__u64 pfn;		/* 0: the page whose failure this task handles */
+	__u64 inode;
+	__u64 index;		/* of the head page, in units that differ for huge pages */
+	__u64 device;		/* of the superblock, as the kernel packs it */
+	__u32 flags;
+	__u32 tail;		/* how far behind the head page, in small pages */
+	__u32 n_mapped;		/* by page tables; 0: not known */
+	__u32 block_shift;	/* of the inode: on hugetlbfs that of the huge page */
+	__u32 generation;
+	__u32 n_links;
+	__u32 mode;
+	__u32 rdev;		/* of a block device's own page cache, packed likewise */
+	char filesystem[POISON_TYPE_BYTES];
+};
+
 struct poison_event {
 	__u64 seen_mono_nsec;	/* CLOCK_MONOTONIC */
 	__u32 kind;		/* enum poison_kind */
@@ -73,7 +103,18 @@ struct poison_event {
 		struct poison_signal signal;
 		struct poison_corrected corrected;
 		struct poison_dax dax;
+		struct poison_page page;
 	};
+};
+
+/* Longer than the others, and begins as they do. */
+struct poison_names {
+	__u64 seen_mono_nsec;
+	__u32 kind;
+	__s32 running_tid;
+	__u32 n_names;
+	__u32 is_whole;		/* up to the root of the filesystem */
+	char names[POISON_NAMES_BYTES]; /* each with its NUL, the file's own first */
 };
 
 #endif

@@ -283,3 +283,10 @@ bool client_reachable(const struct ctl *ctl)
 
 	return client_connect(ctl->socket, &c) >= 0;
 }
+
+int client_need_root(const char *command)
+{
+	print_error("%s needs root, or a running hwpoisond and membership of group hwpoisond.",
+		    command);
+	return EXIT_FAILED;
+}

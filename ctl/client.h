@@ -39,5 +39,8 @@ int client_ask(const struct ctl *ctl, const char *method, struct json_object *pa
 /* Is there a daemon that we may talk to? */
 bool client_reachable(const struct ctl *ctl);
 
+/* Say that an ordinary user cannot ask this without a daemon. EXIT_FAILED. */
+int client_need_root(const char *command);
+
 /* Say on stderr why it failed, by r, or by the reply's error if that is not NULL. An exit code. */
 int client_complain(const struct ctl *ctl, int r, const struct client_reply *reply);

@@ -12,7 +12,7 @@ enum exit_code {
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
 	EXIT_NO_DAEMON = 3,
-	EXIT_POISON = 4,	/* status only: unrepaired poison is present */
+	EXIT_POISON = 4,	/* status: unrepaired poison is present; files: lost bytes are */
 };
 
 enum ctl_option {	/* bits: which were given, and which a command takes */
@@ -26,13 +26,15 @@ enum ctl_option {	/* bits: which were given, and which a command takes */
 	OPTION_OFFSET = 1 << 7,
 	OPTION_LENGTH = 1 << 8,
 	OPTION_CONFIG = 1 << 9,
-	OPTION_PID = 1 << 10,
+	OPTION_STATE_DIR = 1 << 10,
+	OPTION_PID = 1 << 11,
 };
 
 struct ctl {
 	bool json;
 	const char *socket;
 	const char *config;	/* the default where --config was not given */
+	const char *state_dir;	/* likewise */
 	const char *device;
 	uint64_t phys_start;
 	uint64_t sector;
@@ -57,6 +59,7 @@ int command_scrub_start(const struct ctl *ctl);
 int command_scrub_status(const struct ctl *ctl);
 int command_resolve(const struct ctl *ctl);
 int command_holders(const struct ctl *ctl);
+int command_files(const struct ctl *ctl);
 int command_policy_check(const struct ctl *ctl);
 int command_policy_explain(const struct ctl *ctl);
 int command_reload(const struct ctl *ctl);

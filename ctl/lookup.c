@@ -13,14 +13,9 @@
 
 #include "client.h"
 #include "control/lookup.h"
+#include "holders/holders.h"
+#include "policy/config.h"
 #include "print.h"
-
-static int need_root(const char *what)
-{
-	print_error("%s needs root, or a running hwpoisond and membership of group hwpoisond.",
-		    what);
-	return EXIT_FAILED;
-}
 
 static struct json_object *range_parameters(const struct lookup_range *what)
 {
@@ -84,18 +79,41 @@ static int resolve_failed(const struct lookup_range *what, int r)
 	return EXIT_FAILED;
 }
 
-static int resolve(const struct ctl *ctl, const struct lookup_range *what)
+/* A search through millions of inodes takes a while: somebody who waits for it likes to know. */
+static void show_progress(uint64_t n_done, uint64_t n_total, void *userdata)
+{
+	fprintf(stderr, "\rSearched %" PRIu64 " of about %" PRIu64 " inodes ", n_done, n_total);
+	*(bool *)userdata = true;
+}
+
+static int resolve_here(struct lookup_range *what, struct json_object **ret)
+{
+	bool shown = false;
+	int r;
+
+	what->how.hints_directory = LOOKUP_HINTS_DIRECTORY;
+	if (isatty(STDERR_FILENO)) {
+		what->how.progress = show_progress;
+		what->how.userdata = &shown;
+	}
+	r = lookup_resolve(what, ret);
+	if (shown)
+		fprintf(stderr, "\r\033[K");
+	return r;
+}
+
+static int resolve(const struct ctl *ctl, struct lookup_range *what)
 {
 	_cleanup_(json_object_putp) struct json_object *answer = NULL, *parameters = NULL;
 	int r;
 
 	if (geteuid() != 0) {
 		if (!client_reachable(ctl))
-			return need_root("resolve");
+			return client_need_root("resolve");
 		parameters = range_parameters(what);
 		r = client_ask(ctl, "Resolve", parameters, &answer);
 	} else {
-		r = lookup_resolve(what, &answer);
+		r = resolve_here(what, &answer);
 		if (r < 0)
 			return resolve_failed(what, r);
 	}
@@ -157,9 +175,18 @@ static int ask_holders(const struct ctl *ctl, const char *file, struct json_obje
 	return client_ask(ctl, "Holders", p, ret);
 }
 
+/* What does no good in the daemon does none here. */
+static uint32_t programs_to_skip(const struct ctl *ctl)
+{
+	_cleanup_(config_freep) struct config *config = NULL;
+
+	return config_read(ctl->config, false, NULL, NULL, &config) < 0 ? 0 : config->skip_programs;
+}
+
 int command_holders(const struct ctl *ctl)
 {
 	_cleanup_(json_object_putp) struct json_object *answer = NULL;
+	const char *reason;
 	char file[PATH_MAX];
 	int r;
 
@@ -167,12 +194,16 @@ int command_holders(const struct ctl *ctl)
 		print_error("Cannot find %s: %m.", ctl->arguments[0]);
 		return EXIT_FAILED;
 	}
-	if (geteuid() == 0)
+	if (geteuid() == 0) {
+		holders_bpf_new(programs_to_skip(ctl),
+				&reason); /* or else they are found in /proc */
 		r = lookup_holders(file, ctl->offset_bytes, ctl->length_bytes, &answer);
-	else if (client_reachable(ctl))
+		holders_bpf_free();
+	} else if (client_reachable(ctl)) {
 		r = ask_holders(ctl, file, &answer);
-	else
-		return need_root("holders");
+	} else {
+		return client_need_root("holders");
+	}
 
 	if (r < 0) {
 		print_error("Cannot examine %s: %s.", ctl->arguments[0], strerror(-r));

@@ -16,8 +16,9 @@
 #include "ctl.h"
 #include "print.h"
 
-#define DEFAULT_SOCKET "/run/hwpoisond/io.hwpoisond"
-#define DEFAULT_CONFIG "/etc/hwpoisond/hwpoisond.conf"
+#define DEFAULT_SOCKET	  "/run/hwpoisond/io.hwpoisond"
+#define DEFAULT_CONFIG	  "/etc/hwpoisond/hwpoisond.conf"
+#define DEFAULT_STATE_DIR "/var/lib/hwpoisond"
 
 struct command {
 	const char *name[2]; /* "scrub", "start" */
@@ -56,6 +57,13 @@ static const struct command commands[] = {
 	  1,
 	  1,
 	  command_holders },
+	{ { "files" },
+	  "FILE... [--state-dir DIR]",
+	  "have they lost bytes, now or ever?",
+	  OPTION_STATE_DIR,
+	  1,
+	  -1,
+	  command_files },
 	{ { "repair" },
 	  "N [--dry-run]",
 	  "repair, or show the plan",
@@ -86,11 +94,17 @@ static const struct {
 	const char *name;
 	unsigned bit;
 } option_names[] = {
-	{ "--all", OPTION_ALL },	 { "--wait", OPTION_WAIT },
-	{ "--dry-run", OPTION_DRY_RUN }, { "--phys", OPTION_PHYS },
-	{ "--device", OPTION_DEVICE },	 { "--sector", OPTION_SECTOR },
-	{ "--count", OPTION_COUNT },	 { "--offset", OPTION_OFFSET },
-	{ "--length", OPTION_LENGTH },	 { "--config", OPTION_CONFIG },
+	{ "--all", OPTION_ALL },
+	{ "--wait", OPTION_WAIT },
+	{ "--dry-run", OPTION_DRY_RUN },
+	{ "--phys", OPTION_PHYS },
+	{ "--device", OPTION_DEVICE },
+	{ "--sector", OPTION_SECTOR },
+	{ "--count", OPTION_COUNT },
+	{ "--offset", OPTION_OFFSET },
+	{ "--length", OPTION_LENGTH },
+	{ "--config", OPTION_CONFIG },
+	{ "--state-dir", OPTION_STATE_DIR },
 	{ "--pid", OPTION_PID },
 };
 
@@ -112,7 +126,8 @@ static const struct option long_options[] = {
 	{ "offset", required_argument, NULL, GETOPT_BIT + 7 },
 	{ "length", required_argument, NULL, GETOPT_BIT + 8 },
 	{ "config", required_argument, NULL, GETOPT_BIT + 9 },
-	{ "pid", required_argument, NULL, GETOPT_BIT + 10 },
+	{ "state-dir", required_argument, NULL, GETOPT_BIT + 10 },
+	{ "pid", required_argument, NULL, GETOPT_BIT + 11 },
 	{ "json", no_argument, NULL, GETOPT_JSON },
 	{ "socket", required_argument, NULL, GETOPT_SOCKET },
 	{ "version", no_argument, NULL, GETOPT_VERSION },
@@ -152,12 +167,13 @@ static void print_usage(FILE *out)
 	fprintf(out, "\n  --json         one JSON document; lines of JSON from watch\n"
 		     "  --socket PATH  where the daemon answers, " DEFAULT_SOCKET "\n"
 		     "  --config FILE  " DEFAULT_CONFIG "\n"
+		     "  --state-dir DIR  where the ledger is, " DEFAULT_STATE_DIR "\n"
 		     "  --help, --version\n\n"
 		     "START, LENGTH, S and N are decimal, or hexadecimal with 0x. LENGTH is in "
 		     "bytes, 512\n"
 		     "unless given; S and --count are in 512-byte sectors.\n\n"
 		     "Exit status: 0 fine, 1 failed, 2 usage, 3 no daemon, 4 (status) unrepaired "
-		     "poison.\n");
+		     "poison,\n(files) lost bytes.\n");
 }
 
 static int usage_error(void)
@@ -197,6 +213,9 @@ static int take_option(struct ctl *ctl, unsigned position)
 		break;
 	case OPTION_CONFIG:
 		ctl->config = optarg;
+		break;
+	case OPTION_STATE_DIR:
+		ctl->state_dir = optarg;
 		break;
 	}
 	return EXIT_FINE;
@@ -268,7 +287,11 @@ static int check_arguments(const struct ctl *ctl, const struct command *c)
 
 static int run(int argc, char **argv)
 {
-	struct ctl ctl = { .socket = DEFAULT_SOCKET, .config = DEFAULT_CONFIG };
+	struct ctl ctl = {
+		.socket = DEFAULT_SOCKET,
+		.config = DEFAULT_CONFIG,
+		.state_dir = DEFAULT_STATE_DIR,
+	};
 	const struct command *command;
 	bool over = false;
 	int r;

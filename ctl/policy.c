@@ -13,6 +13,7 @@
 
 #include "client.h"
 #include "control/lookup.h"
+#include "holders/holders.h"
 #include "print.h"
 
 static bool ask_daemon(const struct ctl *ctl)
@@ -163,6 +164,7 @@ static int explain_here(const struct ctl *ctl, const char *file, struct json_obj
 {
 	_cleanup_(config_freep) struct config *config = NULL;
 	struct policy_context ctx = { .self = getpid(), .cgroup_root = "/sys/fs/cgroup" };
+	const char *reason;
 	int r;
 
 	if (geteuid() != 0) {
@@ -176,10 +178,12 @@ static int explain_here(const struct ctl *ctl, const char *file, struct json_obj
 		return EXIT_FAILED;
 	}
 	ctx.config = config;
+	holders_bpf_new(config->skip_programs, &reason); /* or else they are found in /proc */
 	if (file)
 		r = lookup_explain(&ctx, file, (pid_t)ctl->pid, ret);
 	else
 		r = lookup_explain_process(&ctx, (pid_t)ctl->pid, ret);
+	holders_bpf_free();
 	if (r >= 0)
 		return EXIT_FINE;
 	if (r == -ESRCH)

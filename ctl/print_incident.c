@@ -74,8 +74,9 @@ static void print_owner(const struct owner *owner)
 
 	if (in_file)
 		printf(", offset %" PRIu64, owner->file_offset_bytes);
-	printf(", %" PRIu64 " bytes%s%s%s\n", owner->length_bytes, owner->shared ? ", shared" : "",
-	       owner->unwritten ? ", unwritten" : "", owner->unlinked ? ", unlinked" : "");
+	printf(", %" PRIu64 " bytes%s%s%s%s\n", owner->length_bytes,
+	       owner->shared ? ", shared" : "", owner->unwritten ? ", unwritten" : "",
+	       owner->unlinked ? ", unlinked" : "", owner->rereadable ? ", can be read again" : "");
 	for (char **path = owner->paths; path && *path && *++path;) {
 		printf("  %-11s ", "  also");
 		print_name(stdout, *path);
@@ -193,6 +194,18 @@ static void print_repair(const struct repair *repair)
 	print_losses(repair);
 }
 
+static void print_kernel(const struct kernel_deed *deed)
+{
+	if (!deed->page_type)
+		return;
+	printf("Kernel: %s page, %s\n", deed->page_type, deed->result);
+	for (size_t i = 0; i < deed->n_signals; i++) {
+		printf("  %7d ", (int)deed->signals[i].pid);
+		print_name_padded(stdout, deed->signals[i].comm, 16);
+		printf(" was sent SIGBUS for 0x%" PRIx64 "\n", deed->signals[i].virt_start);
+	}
+}
+
 void print_incident(const struct incident *in)
 {
 	printf("Incident %" PRIu64 ": %s\nRange:  ", in->number, incident_state_name(in->state));
@@ -203,5 +216,6 @@ void print_incident(const struct incident *in)
 	print_owners(in);
 	printf("Holders:%s\n", in->n_holders ? "" : " none");
 	print_holders(in);
+	print_kernel(&in->kernel);
 	print_repair(&in->repair);
 }

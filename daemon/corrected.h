@@ -5,8 +5,8 @@
  *   hearing -> [corrected] -> hearing
  *
  * In a period, the first of each page and DIMM is told at once; what follows is counted and told at
- * the end of the period, as one sum for each. Every error is in exactly one count that is told. What
- * goes beyond the table is counted together, as "others".
+ * the end of the period, as one sum for each. Every error is in exactly one count that is told. Of
+ * more pages than the table has room for, one sum for each DIMM is told; of more DIMMs, "others".
  */
 #pragma once
 
@@ -17,7 +17,7 @@
 #include "source/kernel.h"
 
 struct corrected_count {
-	uint64_t phys_start;	/* of the page; 0: not known */
+	uint64_t phys_start;	/* of the page; 0: not known, or of many */
 	int controller;		/* -1: not known */
 	char label[64];
 	uint64_t n;		/* since it was last told */

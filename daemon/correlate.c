@@ -137,11 +137,18 @@ static bool has_signal(const struct failure_case *f, const struct kernel_report 
 
 static void attach(struct correlate *c, struct failure_case *f, const struct kernel_report *signal)
 {
+	struct case_signal *new;
+
 	if (has_signal(f, signal))
 		return;
-	if (f->n_signals < CASE_MAX_SIGNALS)
-		f->signals[f->n_signals++] = (struct case_signal){ signal->pid, signal->start_ticks,
-								   signal->code };
+	if (f->n_signals < CASE_MAX_SIGNALS) {
+		new = &f->signals[f->n_signals++];
+		*new = (struct case_signal){ .pid = signal->pid,
+					     .start_ticks = signal->start_ticks,
+					     .code = signal->code,
+					     .virt_start = signal->virt_start };
+		snprintf(new->comm, sizeof(new->comm), "%s", signal->comm ? signal->comm : "");
+	}
 	c->callbacks.on_signalled(f, signal, c->userdata);
 }
 
@@ -184,14 +191,29 @@ static void take_check(struct correlate *c, const struct kernel_report *report)
 	c->callbacks.on_heard(report->phys, c->userdata);
 }
 
-static void take_entry(struct correlate *c, const struct kernel_report *report)
+/*
+ * The case that this report begins. Its end may have come first, from another processor; and two
+ * programs see the same beginning, in an order that is the kernel's.
+ */
+static struct failure_case *begin_case(struct correlate *c, const struct kernel_report *report)
 {
 	struct failure_case *f = case_to_end(c, report);
 
-	/* Its end may have come first, from another processor. */
+	if (f && f->begun_usec && !f->ended_usec && is_near(f->begun_usec, report->seen_usec)) {
+		if (report->seen_usec < f->begun_usec)
+			f->begun_usec = report->seen_usec;
+		return f;
+	}
 	if (!f || f->begun_usec || !f->ended_usec || f->ended_usec < report->seen_usec)
 		f = case_new(c, report);
 	f->begun_usec = report->seen_usec;
+	return f;
+}
+
+static void take_entry(struct correlate *c, const struct kernel_report *report)
+{
+	struct failure_case *f = begin_case(c, report);
+
 	attach_waiting(c, f);
 }
 
@@ -238,6 +260,25 @@ static void take_dax(struct correlate *c, const struct kernel_report *report)
 							     report->file_range };
 }
 
+/* Which page it is, only one of the two programs that may tell it knows; the other is within. */
+static void take_page(struct correlate *c, const struct kernel_report *report)
+{
+	struct failure_case *f = report->phys.length_bytes
+					 ? begin_case(c, report)
+					 : case_during(c, report->running_tid, report->seen_usec);
+
+	if (f && f->page.use == PAGE_UNSEEN)
+		f->page = *report->page;
+}
+
+static void take_name(struct correlate *c, const struct kernel_report *report)
+{
+	struct failure_case *f = case_during(c, report->running_tid, report->seen_usec);
+
+	if (f && f->page.use == PAGE_FILE)
+		snprintf(f->page.name, sizeof(f->page.name), "%s", report->name);
+}
+
 void correlate_take(struct correlate *c, const struct kernel_report *report)
 {
 	switch (report->kind) {
@@ -257,6 +298,15 @@ void correlate_take(struct correlate *c, const struct kernel_report *report)
 	case REPORT_DAX:
 		take_dax(c, report);
 		break;
+	case REPORT_PAGE:
+		take_page(c, report);
+		break;
+	case REPORT_NAME:
+		take_name(c, report);
+		break;
+	case REPORT_UNPOISON:
+		c->callbacks.on_heard(report->phys, c->userdata);
+		break;
 	case REPORT_CORRECTED:
 		break;
 	}
@@ -267,6 +317,14 @@ void correlate_take(struct correlate *c, const struct kernel_report *report)
 static bool is_about(const struct failure_case *f, struct range phys)
 {
 	return range_overlaps(phys, (struct range){ f->phys_start, PAGE_BYTES });
+}
+
+const struct failure_case *correlate_case(const struct correlate *c, struct range phys)
+{
+	for (size_t i = 0; i < n_kept(c->n_cases, N_CASES); i++)
+		if (case_at(c, i)->told && is_about(case_at(c, i), phys))
+			return case_at(c, i);
+	return NULL;
 }
 
 uint32_t correlate_sources(const struct correlate *c, struct range phys)

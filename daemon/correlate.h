@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "cleanup.h"
+#include "page.h"
 #include "range.h"
 #include "source/kernel.h"
 
@@ -32,6 +33,8 @@ struct case_signal {
 	pid_t pid;
 	uint64_t start_ticks;
 	int code;
+	uint64_t virt_start;
+	char comm[16];
 };
 
 /* memory_failure() of one page. */
@@ -47,6 +50,7 @@ struct failure_case {
 	unsigned n_files;
 	struct case_signal signals[CASE_MAX_SIGNALS];
 	unsigned n_signals;
+	struct page_facts page;		/* of a DAX page it shows one file at most: files has all */
 };
 
 struct correlate_callbacks {
@@ -66,6 +70,9 @@ struct correlate *correlate_free(struct correlate *c);	/* NULL is fine; returns 
 DEFINE_CLEANUP(struct correlate *, correlate_free);
 
 void correlate_take(struct correlate *c, const struct kernel_report *report);
+
+/* The youngest failure in this range that is over; NULL: none is known. Valid until the next report. */
+const struct failure_case *correlate_case(const struct correlate *c, struct range phys);
 
 /* Bits of enum incident_source for what was heard about this range; 0: nothing. */
 uint32_t correlate_sources(const struct correlate *c, struct range phys);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* flow-private: what the files of flow share (flow.c, flow-resolve.c, flow-respond.c,
- * flow-repair.c). */
+/* flow-private: what the files of flow share (flow.c, flow-heard.c, flow-ram.c, flow-resolve.c,
+ * flow-respond.c, flow-repair.c). */
 #pragma once
 
 #include "flow.h"
@@ -30,6 +30,7 @@ struct journey {
 	bool anew; /* it is being judged once more, by other rules than the last time */
 	bool resumed; /* it comes from an earlier run: who was answered then is not answered again
 		       */
+	struct incident *found; /* by a search, while some worker had it */
 	struct worker *worker; /* respond, repair, or preview; resolving is done in batches */
 	int64_t intent; /* "respond", while that runs */
 	struct waits *waits; /* for holders to end; see flow-wait.c */
@@ -43,6 +44,7 @@ struct flow {
 	struct journey **journeys; /* by number */
 	size_t n_journeys;
 	struct resolve_batch *resolving; /* one at a time */
+	struct search_batch *searching; /* one at a time */
 	struct journey *repairing; /* one at a time */
 	struct stopped_unit **units; /* see flow-units.c */
 	size_t n_units;
@@ -74,14 +76,36 @@ void flow_pump(struct flow *f);
 /* The journey is over: its incident is `state` now, on record and told. Frees the journey. */
 void journey_end(struct journey *j, enum incident_state state);
 
-/* Replace what one station found out by what a worker sent back. */
+struct journey *journey_find(const struct flow *f, uint64_t number); /* NULL: it has ended */
+
+/* Owners and holders are known, or more of them: judge, put on record, tell, go on to respond. */
+void journey_resolved(struct journey *j, const char *reason);
+
+/* Replace what one station found out by what a worker sent back. Who was answered already keeps
+ * that outcome. */
 void journey_take_findings(struct journey *j, struct incident *from);
 
 /* May a repair that an administrator orders pause the holders? */
 bool order_may_pause(struct flow *f, const struct incident *in);
 
-/* Note with the holders whom the kernel itself has signalled. True: something is new. */
-bool flow_note_signalled(struct journey *j);
+/*
+ * Note with the incident what the kernel has done about its range, and with the holders whom it has
+ * signalled. True: something is new.
+ */
+bool flow_note_kernel(struct journey *j);
+
+/* NULL: out of memory, and the incident stays the caller's. */
+struct journey *journey_new(struct flow *f, struct incident *in, enum stage stage);
+
+/* Found: on record, told, and on its way. Takes *in if 0; -ENOSPC: too many are open. */
+int journey_begin(struct flow *f, struct incident **in);
+
+/* r of a beginning: told when there is no room for more, and again when there is. */
+void flow_note_room(struct flow *f, int r);
+
+/* flow-ram.c: end those of plain memory in this range that the kernel no longer calls poisoned. */
+void ram_end_gone(struct flow *f, struct range phys);
+extern const char ram_why_not_repaired[];
 
 /* The next stage; if other rules are in force by now, it is judged by them first. */
 void journey_go_on(struct journey *j, enum stage next);
@@ -104,6 +128,10 @@ void units_free_all(struct flow *f);
 
 int resolve_start(struct flow *f); /* 0, also when there is nothing to resolve */
 void resolve_cancel(struct flow *f);
+
+/* Search on where that may find more owners, take what was found, and end what nobody needs. */
+void search_pump(struct flow *f);
+void search_cancel(struct flow *f);
 int respond_start(struct journey *j);
 int repair_start(struct journey *j);
 int preview_start(struct journey *j);

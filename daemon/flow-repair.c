@@ -45,6 +45,7 @@ static int make_job(struct job *job, struct worker_link *link, struct repair_jou
 		.journal = journal,
 		.runtime_dir = job->journey->flow->parts.runtime_dir,
 		.proc_fd = proc_fd,
+		.how.hints_directory = job->journey->flow->parts.state_dir,
 	};
 	return 0;
 }

@@ -5,8 +5,9 @@
  *   [flow-resolve] -> owners, holders (in the worker) -> policy -> flow-respond
  *
  * The first incident of a burst is resolved at once; what comes while that runs is the next batch,
- * with one walk over all processes for all of it. A worker that fails leaves owners unknown, and
- * says so: an alert that names no file is better than none.
+ * with one walk over all processes for all of it. Where only a search through all inodes can tell
+ * the owners, what is quick to find is answered here, and flow-search completes it. A worker that
+ * fails leaves owners unknown, and says so: an alert that names no file is better than none.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,6 +49,10 @@ static int tell_one(struct worker_link *link, size_t index, const struct inciden
 static int run(struct worker_link *link, void *job)
 {
 	const struct resolve_batch *batch = job;
+	struct scan_how how = {
+		.at_once = true,
+		.hints_directory = batch->flow->parts.state_dir,
+	};
 	_cleanup_(freep) struct incident **incidents = calloc(batch->n, sizeof(struct incident *));
 	_cleanup_(closep) int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r;
@@ -59,7 +64,7 @@ static int run(struct worker_link *link, void *job)
 	for (size_t i = 0; i < batch->n; i++)
 		incidents[i] = batch->journeys[i]->in;
 
-	r = owners_find(incidents, batch->n);
+	r = owners_find(incidents, batch->n, &how);
 	if (r >= 0)
 		r = holders_find(proc_fd, incidents, batch->n);
 	for (size_t i = 0; r >= 0 && i < batch->n; i++)
@@ -87,6 +92,58 @@ static void keep_outcomes(const struct incident *old, struct incident *new)
 				keep_outcome(&old->holders[k], &new->holders[i]);
 }
 
+void journey_take_findings(struct journey *j, struct incident *from)
+{
+	struct incident *in = j->in;
+
+	keep_outcomes(in, from);
+	incident_clear_owners(in);
+	in->owners = TAKE(from->owners);
+	in->n_owners = from->n_owners;
+	from->n_owners = 0;
+	in->owners_complete = from->owners_complete;
+	free(in->owners_reason);
+	in->owners_reason = TAKE(from->owners_reason);
+	in->owners_searching = from->owners_searching;
+
+	incident_clear_holders(in);
+	in->holders = TAKE(from->holders);
+	in->n_holders = from->n_holders;
+	from->n_holders = 0;
+}
+
+static enum verb *verdicts(const struct incident *in)
+{
+	enum verb *all = calloc(in->n_holders + 1, sizeof(*all));
+
+	for (size_t i = 0; all && i < in->n_holders; i++)
+		all[i] = in->holders[i].action;
+	return all;
+}
+
+void journey_resolved(struct journey *j, const char *reason)
+{
+	_cleanup_(freep) enum verb *before = verdicts(j->in);
+	struct flow *f = j->flow;
+	struct flow_view view;
+	int r;
+
+	if (j->anew && !reason)
+		reason = "rules-changed";
+	j->anew = false;
+	flow_view(f, &view);
+	r = before ? policy_decide(&view.policy, j->in) : -ENOMEM;
+	if (r < 0)
+		log_err(r, "Cannot decide what to do, only reporting");
+	else
+		judge_answers(j, before);
+	flow_note_kernel(j);
+	j->in->state = INCIDENT_RESOLVED;
+	j->stage = STAGE_RESPOND;
+	flow_save(f, j->in);
+	flow_tell(j, "poison.resolved", SEVERITY_CRITICAL, reason);
+}
+
 static void on_message(struct worker *w, struct json_object *message, bool wants_reply,
 		       void *userdata)
 {
@@ -105,24 +162,11 @@ static void on_message(struct worker *w, struct json_object *message, bool wants
 		log_err(r, "Cannot read what the worker found about owners, they stay unknown");
 		return;
 	}
-	keep_outcomes(batch->journeys[i]->in, found);
 	journey_take_findings(batch->journeys[i], found);
-}
-
-static enum verb *verdicts(const struct incident *in)
-{
-	enum verb *all = calloc(in->n_holders + 1, sizeof(*all));
-
-	for (size_t i = 0; all && i < in->n_holders; i++)
-		all[i] = in->holders[i].action;
-	return all;
 }
 
 static void resolved(struct journey *j, int r)
 {
-	_cleanup_(freep) enum verb *before = NULL;
-	struct flow *f = j->flow;
-	struct flow_view view;
 	const char *reason = NULL;
 
 	if (r < 0) {
@@ -132,21 +176,7 @@ static void resolved(struct journey *j, int r)
 							  ? "the search for owners took too long"
 							  : "the search for owners failed");
 	}
-	if (j->anew && !reason)
-		reason = "rules-changed";
-	j->anew = false;
-	flow_view(f, &view);
-	before = verdicts(j->in);
-	r = before ? policy_decide(&view.policy, j->in) : -ENOMEM;
-	if (r < 0)
-		log_err(r, "Cannot decide what to do, only reporting");
-	else
-		judge_answers(j, before);
-	flow_note_signalled(j);
-	j->in->state = INCIDENT_RESOLVED;
-	j->stage = STAGE_RESPOND;
-	flow_save(f, j->in);
-	flow_tell(j, "poison.resolved", SEVERITY_CRITICAL, reason);
+	journey_resolved(j, reason);
 }
 
 static void batch_free(struct resolve_batch *batch)

@@ -98,7 +98,7 @@ static void on_message(struct worker *w, struct json_object *message, bool wants
 		return;
 	string_set(&holder->outcome, outcome);
 	string_set(&holder->reason, reason);
-	flow_note_signalled(j);
+	flow_note_kernel(j);
 	flow_save(j->flow, j->in);
 	feed_send_holder(j->flow->parts.feed, event, SEVERITY_WARNING, j->in, holder, NULL);
 }

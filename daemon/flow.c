@@ -8,12 +8,12 @@
  * calls its range bad any more, asked for that range alone: that a cut list does not show it proves
  * nothing, and a device that is away proves nothing either.
  *
- * Each stage's worker and its messages are in flow-resolve.c, flow-respond.c and flow-repair.c.
+ * Each stage's worker and its messages are in flow-resolve.c, flow-respond.c and flow-repair.c,
+ * what the kernel says of itself in flow-heard.c, and pages of plain memory in flow-ram.c.
  */
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,7 +85,7 @@ void flow_tell(struct journey *j, const char *type, enum severity severity, cons
 
 /* ---- the table ---- */
 
-static struct journey *journey_new(struct flow *f, struct incident *in, enum stage stage)
+struct journey *journey_new(struct flow *f, struct incident *in, enum stage stage)
 {
 	struct journey **grown, *j = calloc(1, sizeof(*j));
 
@@ -113,11 +113,12 @@ static void journey_free(struct journey *j)
 		(f->n_journeys - i) * sizeof(struct journey *));
 	wait_cancel(j);
 	worker_free(j->worker);
+	incident_free(j->found);
 	incident_free(j->in);
 	free(j);
 }
 
-static struct journey *journey_find(const struct flow *f, uint64_t number)
+struct journey *journey_find(const struct flow *f, uint64_t number)
 {
 	for (size_t i = 0; i < f->n_journeys; i++)
 		if (f->journeys[i]->in->number == number)
@@ -159,24 +160,6 @@ void journey_end(struct journey *j, enum incident_state state)
 	journey_free(j);
 }
 
-void journey_take_findings(struct journey *j, struct incident *from)
-{
-	struct incident *in = j->in;
-
-	incident_clear_owners(in);
-	in->owners = TAKE(from->owners);
-	in->n_owners = from->n_owners;
-	from->n_owners = 0;
-	in->owners_complete = from->owners_complete;
-	free(in->owners_reason);
-	in->owners_reason = TAKE(from->owners_reason);
-
-	incident_clear_holders(in);
-	in->holders = TAKE(from->holders);
-	in->n_holders = from->n_holders;
-	from->n_holders = 0;
-}
-
 /* ---- what is bad now ---- */
 
 static uint32_t sources_of(const struct flow *f, struct range phys, const struct badblocks *ars)
@@ -188,32 +171,38 @@ static uint32_t sources_of(const struct flow *f, struct range phys, const struct
 	return sources | correlate_sources(f->parts.correlate, phys);
 }
 
-static int begin_journey(struct flow *f, const struct place *place, struct range phys,
-			 uint32_t sources)
+int journey_begin(struct flow *f, struct incident **in)
+{
+	const struct device *device = &(*in)->device;
+	struct journey *j;
+
+	if (f->n_journeys >= MAX_OPEN_INCIDENTS)
+		return -ENOSPC;
+	(*in)->state = INCIDENT_FOUND;
+	(*in)->found_usec = now_usec();
+	j = journey_new(f, *in, STAGE_RESOLVE);
+	if (!j)
+		return -ENOMEM;
+	TAKE(*in);
+	flow_note_kernel(j);
+	flow_save(f, j->in);
+	log_notice(0, "Poison at 0x%" PRIx64 ", %" PRIu64 " bytes, on %s: incident %" PRIu64 " begins",
+		   j->in->phys.start_bytes, j->in->phys.length_bytes,
+		   device->blockdev ?: device->region ?: device->mode ?: "an unknown device",
+		   j->in->number);
+	flow_tell(j, "poison.found", SEVERITY_CRITICAL, NULL);
+	return 0;
+}
+
+static int begin_at(struct flow *f, const struct place *place, struct range phys, uint32_t sources)
 {
 	_cleanup_(incident_freep) struct incident *in = incident_new(phys, sources);
-	struct journey *j;
 	int r;
 
 	if (!in)
 		return -ENOMEM;
 	r = place_to_device(place, phys, &in->device);
-	if (r < 0)
-		return r;
-	in->state = INCIDENT_FOUND;
-	in->found_usec = now_usec();
-
-	j = journey_new(f, in, STAGE_RESOLVE);
-	if (!j)
-		return -ENOMEM;
-	TAKE(in);
-	flow_save(f, j->in);
-	log_notice(0, "Poison at 0x%" PRIx64 ", %" PRIu64 " bytes, on %s: incident %" PRIu64 " begins",
-		   phys.start_bytes, phys.length_bytes,
-		   j->in->device.blockdev ?: j->in->device.region ?: "an unknown device",
-		   j->in->number);
-	flow_tell(j, "poison.found", SEVERITY_CRITICAL, NULL);
-	return 0;
+	return r < 0 ? r : journey_begin(f, &in);
 }
 
 /* A new range may lie on several devices: one incident for each. */
@@ -229,9 +218,7 @@ static int begin_range(struct flow *f, struct range phys, const struct badblocks
 		place = address_map_find(map, phys, &piece);
 		if (!place)
 			return 0; /* its device went away since the scan */
-		if (f->n_journeys >= MAX_OPEN_INCIDENTS)
-			return -ENOSPC;
-		r = begin_journey(f, place, piece, sources_of(f, piece, ars));
+		r = begin_at(f, place, piece, sources_of(f, piece, ars));
 		if (r < 0)
 			return r;
 		phys = (struct range){ range_end(piece), range_end(phys) - range_end(piece) };
@@ -286,6 +273,8 @@ static void end_gone(struct flow *f, const struct badblocks *bad)
 		const char *repair = j->in->repair.state;
 
 		/* What a worker has, it looks after itself: it may be us who made it go. */
+		if (incident_is_ram(j->in))
+			continue; /* no list is about it: see flow-ram.c */
 		if (j->busy || j->stage == STAGE_REPAIR || badblocks_overlap(bad, j->in->phys))
 			continue;
 		if (repair_is_in_quarantine(&j->in->repair))
@@ -295,6 +284,18 @@ static void end_gone(struct flow *f, const struct badblocks *bad)
 		journey_end(j,
 			    repair && !strcmp(repair, "done") ? INCIDENT_REPAIRED : INCIDENT_GONE);
 	}
+}
+
+void flow_note_room(struct flow *f, int r)
+{
+	if (r == -ENOSPC && !f->too_many)
+		f->parts.degraded("incidents",
+				  "more ranges are bad than are kept open at once; the rest "
+				  "follows as these end",
+				  f->parts.userdata);
+	else if (r >= 0 && f->too_many)
+		f->parts.restored("incidents", f->parts.userdata);
+	f->too_many = r == -ENOSPC;
 }
 
 void flow_rescan(struct flow *f)
@@ -309,18 +310,10 @@ void flow_rescan(struct flow *f)
 	}
 	end_gone(f, bad);
 	r = begin_new(f, bad, ars);
-	if (r == -ENOSPC && !f->too_many)
-		f->parts.degraded(
-			"incidents",
-			"more ranges are bad than are kept open at once; the rest follows "
-			"as these end",
-			f->parts.userdata);
-	else if (r >= 0 && f->too_many)
-		f->parts.restored("incidents", f->parts.userdata);
-	else if (r < 0 && r != -ENOSPC)
+	flow_note_room(f, r);
+	if (r < 0 && r != -ENOSPC)
 		log_err(r, "Cannot begin an incident for every bad range, the next change tries "
 			   "again");
-	f->too_many = r == -ENOSPC;
 	flow_pump(f);
 }
 
@@ -352,6 +345,7 @@ void flow_pump(struct flow *f)
 		if (r < 0)
 			log_err(r, "Cannot start to look for owners, the next change tries again");
 	}
+	search_pump(f);
 	for (size_t i = 0; i < f->n_journeys; i++) {
 		struct journey *j = f->journeys[i];
 
@@ -360,7 +354,8 @@ void flow_pump(struct flow *f)
 		if (j->stage == STAGE_RESPOND && f->n_responding < MAX_RESPONDING)
 			start_or_rest(j, respond_start, "respond to");
 		/* With nobody to respond to it is there already. */
-		if (!j->busy && j->stage == STAGE_REPAIR && !f->repairing)
+		if (!j->busy && j->stage == STAGE_REPAIR && !j->in->owners_searching &&
+		    !f->repairing)
 			start_or_rest(j, repair_start, "repair");
 	}
 	units_start_again(f);
@@ -384,57 +379,6 @@ void flow_scrub_finished(struct flow *f)
 {
 	badblocks_free(f->healed);
 	f->healed = calloc(1, sizeof(*f->healed));
-}
-
-static int note(struct holder *holder, int code)
-{
-	_cleanup_(freep) char *both = NULL;
-	const char *said = code == BUS_MCEERR_AR ? "signalled by the kernel (BUS_MCEERR_AR)"
-						 : "signalled by the kernel (BUS_MCEERR_AO)";
-
-	if (holder->reason && strstr(holder->reason, "signalled by the kernel"))
-		return 0;
-	if (asprintf(&both, "%s%s%s", said, holder->reason ? "; " : "", holder->reason ?: "") < 0)
-		return -ENOMEM;
-	return string_set(&holder->reason, both) ?: 1;
-}
-
-bool flow_note_signalled(struct journey *j)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < j->in->n_holders; i++) {
-		struct holder *holder = &j->in->holders[i];
-		int code = correlate_signalled(j->flow->parts.correlate, j->in->phys, holder->pid,
-					       holder->start_ticks);
-
-		if (code && note(holder, code) > 0)
-			any = true;
-	}
-	return any;
-}
-
-void flow_heard(struct flow *f, struct range phys)
-{
-	struct range piece;
-
-	if (!address_map_find(nvdimm_map(f->parts.nvdimm), phys, &piece))
-		return; /* plain memory, which no list of ours is about */
-	for (size_t i = 0; i < f->n_journeys; i++) {
-		struct journey *j = f->journeys[i];
-		uint32_t sources;
-		bool noted;
-
-		if (!range_overlaps(j->in->phys, phys))
-			continue;
-		sources = j->in->sources | correlate_sources(f->parts.correlate, j->in->phys);
-		noted = flow_note_signalled(j);
-		if (sources == j->in->sources && !noted)
-			continue;
-		j->in->sources = sources;
-		flow_save(f, j->in);
-	}
-	flow_rescan(f);
 }
 
 /* ---- for control ---- */
@@ -483,6 +427,10 @@ int flow_order_repair(struct flow *f, uint64_t number, flow_repaired done, void 
 		return -EPERM;
 	if (j->busy || j->stage != STAGE_REST)
 		return -EBUSY;
+	if (incident_is_ram(j->in)) {
+		done(j->in, -EOPNOTSUPP, "ram", ram_why_not_repaired, userdata);
+		return 0;
+	}
 
 	r = string_set(&j->in->repair.rule, NULL);
 	if (r < 0)
@@ -505,6 +453,10 @@ int flow_plan_repair(struct flow *f, uint64_t number, flow_planned done, void *u
 		return -ENOENT;
 	if (j->busy)
 		return -EBUSY;
+	if (incident_is_ram(j->in)) {
+		done(NULL, -EOPNOTSUPP, "ram", userdata);
+		return 0;
+	}
 	r = preview_start(j);
 	if (r < 0)
 		return r;
@@ -575,6 +527,7 @@ int flow_new(const struct flow_parts *parts, struct flow **ret)
 			return r;
 		judge_after_start(f);
 		prune(f, PRUNE_AT_START);
+		ram_end_gone(f, (struct range){ 0, UINT64_MAX });
 	}
 	*ret = TAKE(f);
 	return 0;
@@ -585,6 +538,7 @@ struct flow *flow_free(struct flow *f)
 	if (!f)
 		return NULL;
 	resolve_cancel(f);
+	search_cancel(f);
 	while (f->n_journeys)
 		journey_free(f->journeys[f->n_journeys - 1]);
 	if (f->parts.ledger)

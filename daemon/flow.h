@@ -67,6 +67,10 @@ void flow_set_config(struct flow *f, const struct config *config);
 /* The kernel has reported more about this range: ask correlate. */
 void flow_heard(struct flow *f, struct range phys);
 
+/* The kernel is through with this page. In plain memory, which no list is about, that is how an
+ * incident begins. */
+void flow_failed(struct flow *f, const struct failure_case *c);
+
 /* For control: open incidents in order of number; each is borrowed. */
 size_t flow_n_open(const struct flow *f);
 const struct incident *flow_open_at(const struct flow *f, size_t i);

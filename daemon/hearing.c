@@ -31,21 +31,34 @@ struct hearing {
 
 /* ---- what is told ---- */
 
+static struct json_object *file_to_json(const struct case_file *file)
+{
+	struct json_fields f = json_fields_new();
+	char dev[32];
+
+	snprintf(dev, sizeof(dev), "%u:%u", major(file->dev), minor(file->dev));
+	field_put_string(&f, "dev", dev);
+	field_put_uint(&f, "inode", file->inode);
+	field_put_uint(&f, "file_offset_bytes", file->bytes.start_bytes);
+	field_put_uint(&f, "length_bytes", file->bytes.length_bytes);
+	return json_fields_done(&f);
+}
+
+/* All that the kernel tried; or the one that had a page of plain memory in the cache. */
 static struct json_object *files_to_json(const struct failure_case *c)
 {
-	struct json_object *files = json_object_new_array();
+	struct case_file cached = { c->page.dev,
+				    c->page.inode,
+				    { c->page.offset_bytes, PAGE_BYTES } };
+	struct json_object *files;
 
-	for (unsigned i = 0; files && i < c->n_files; i++) {
-		struct json_fields f = json_fields_new();
-		char dev[32];
-
-		snprintf(dev, sizeof(dev), "%u:%u", major(c->files[i].dev), minor(c->files[i].dev));
-		field_put_string(&f, "dev", dev);
-		field_put_uint(&f, "inode", c->files[i].inode);
-		field_put_uint(&f, "file_offset_bytes", c->files[i].bytes.start_bytes);
-		field_put_uint(&f, "length_bytes", c->files[i].bytes.length_bytes);
-		json_object_array_add(files, json_fields_done(&f));
-	}
+	if (!c->n_files && (c->page.use != PAGE_FILE || !strcmp(c->page_type, "dax")))
+		return NULL;
+	files = json_object_new_array();
+	if (files && !c->n_files)
+		json_object_array_add(files, file_to_json(&cached));
+	for (unsigned i = 0; files && i < c->n_files; i++)
+		json_object_array_add(files, file_to_json(&c->files[i]));
 	return files;
 }
 
@@ -66,10 +79,11 @@ static void on_failure(const struct failure_case *c, void *userdata)
 	field_put_uint(&f, "length_bytes", PAGE_BYTES);
 	field_put_string(&f, "page_type", c->page_type);
 	field_put_string(&f, "result", c->result);
-	if (c->n_files)
-		field_put_object(&f, "files", files_to_json(c));
+	field_put_object(&f, "files", files_to_json(c));
 	feed_send(h->feed, "kernel.memory_failure", SEVERITY_CRITICAL, 0, f.object);
 	json_object_put(f.object);
+	if (h->flow)
+		flow_failed(h->flow, c);
 }
 
 static void on_signalled(const struct failure_case *c, const struct kernel_report *signal,
@@ -158,7 +172,8 @@ static void on_degraded(const char *what, const char *reason, void *userdata)
 	degraded_begin(h->degraded, what, reason);
 }
 
-int hearing_new(sd_event *event, struct feed *feed, struct degraded *degraded, struct hearing **ret)
+int hearing_new(sd_event *event, struct feed *feed, struct degraded *degraded,
+		uint32_t skip_programs, struct hearing **ret)
 {
 	static const struct kernel_callbacks kernel_callbacks = { on_report, on_lost, on_degraded };
 	static const struct correlate_callbacks correlate_callbacks = { on_failure, on_signalled,
@@ -176,7 +191,7 @@ int hearing_new(sd_event *event, struct feed *feed, struct degraded *degraded, s
 	h->corrected = corrected_new(tell_corrected, h);
 	if (!h->correlate || !h->corrected)
 		return -ENOMEM;
-	r = kernel_new(event, &kernel_callbacks, h, &h->kernel, &reason);
+	r = kernel_new(event, &kernel_callbacks, h, skip_programs, &h->kernel, &reason);
 	if (r < 0)
 		degraded_begin(degraded, "kernel events", reason ?: strerror(-r));
 	*ret = TAKE(h);

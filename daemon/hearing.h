@@ -18,9 +18,10 @@
 struct flow;
 struct hearing;
 
-/* Without BPF it is deaf, which is told as degraded, and correlates nothing. 0, -ENOMEM. */
+/* Without BPF it is deaf, which is told as degraded, and correlates nothing. skip_programs: as
+ * kernel_new(). 0, -ENOMEM. */
 int hearing_new(sd_event *event, struct feed *feed, struct degraded *degraded,
-		struct hearing **ret);
+		uint32_t skip_programs, struct hearing **ret);
 struct hearing *hearing_free(struct hearing *h); /* NULL is fine; returns NULL */
 DEFINE_CLEANUP(struct hearing *, hearing_free);
 

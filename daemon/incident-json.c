@@ -116,6 +116,7 @@ struct json_object *owner_to_json(const struct owner *owner)
 	field_put_uint(&f, "length_bytes", owner->length_bytes);
 	field_put_bool(&f, "shared", owner->shared);
 	field_put_bool(&f, "unwritten", owner->unwritten);
+	owner_put_page(&f, owner);
 	field_put_string(&f, "method", owner->method);
 	return json_fields_done(&f);
 }
@@ -139,6 +140,7 @@ static int owner_from_json(struct json_object *json, struct owner *owner)
 	field_get_uint(&f, "length_bytes", &owner->length_bytes);
 	field_get_bool(&f, "shared", &owner->shared);
 	field_get_bool(&f, "unwritten", &owner->unwritten);
+	owner_get_page(&f, owner);
 	field_get_string(&f, "method", &owner->method);
 	return f.r;
 }
@@ -400,7 +402,11 @@ struct json_object *incident_to_json(const struct incident *in)
 	put_made(&f, "owners", owners_to_json(in));
 	field_put_bool(&f, "owners_complete", in->owners_complete);
 	field_put_string(&f, "owners_reason", in->owners_reason);
+	if (in->owners_searching)
+		field_put_bool(&f, "owners_searching", true);
 	put_made(&f, "holders", holders_to_json(in));
+	if (in->kernel.page_type)
+		put_made(&f, "kernel", kernel_deed_to_json(&in->kernel));
 	put_made(&f, "repair", repair_to_json(&in->repair));
 	return json_fields_done(&f);
 }
@@ -463,8 +469,12 @@ int incident_from_json(struct json_object *json, struct incident **ret)
 	get_owners(&f, in);
 	field_get_bool(&f, "owners_complete", &in->owners_complete);
 	field_get_string(&f, "owners_reason", &in->owners_reason);
+	field_get_bool(&f, "owners_searching", &in->owners_searching);
 	get_holders(&f, in);
 
+	part = field_get_object(&f, "kernel");
+	if (part)
+		f.r = kernel_deed_from_json(part, &in->kernel);
 	part = field_get_object(&f, "repair");
 	if (part)
 		f.r = repair_from_json(part, in);

@@ -140,6 +140,7 @@ void owner_done(struct owner *owner)
 	free(owner->filesystem);
 	free(owner->mountpoint);
 	strv_free(owner->paths);
+	free(owner->hint);
 	free(owner->method);
 	*owner = (struct owner){ 0 };
 }
@@ -164,6 +165,16 @@ void loss_done(struct loss *loss)
 	free(loss->mountpoint);
 	strv_free(loss->paths);
 	*loss = (struct loss){ 0 };
+}
+
+void kernel_deed_done(struct kernel_deed *deed)
+{
+	free(deed->page_type);
+	free(deed->result);
+	for (size_t i = 0; i < deed->n_signals; i++)
+		free(deed->signals[i].comm);
+	free(deed->signals);
+	*deed = (struct kernel_deed){ 0 };
 }
 
 static void repair_done(struct repair *repair)
@@ -229,6 +240,7 @@ struct incident *incident_free(struct incident *in)
 	incident_clear_owners(in);
 	free(in->owners_reason);
 	incident_clear_holders(in);
+	kernel_deed_done(&in->kernel);
 	repair_done(&in->repair);
 	free(in);
 	return NULL;
@@ -262,6 +274,11 @@ struct holder *incident_add_holder(struct incident *in)
 struct loss *incident_add_loss(struct incident *in)
 {
 	return append(&in->repair.losses, &in->repair.n_losses, sizeof(*in->repair.losses));
+}
+
+struct kernel_signal *kernel_deed_add_signal(struct kernel_deed *deed)
+{
+	return append(&deed->signals, &deed->n_signals, sizeof(*deed->signals));
 }
 
 void incident_clear_owners(struct incident *in)
@@ -340,6 +357,11 @@ int holder_add_held(struct holder *holder, struct held_owner held)
 		(holder->n_holds - 1 - i) * sizeof(*holder->holds));
 	holder->holds[i] = held;
 	return 0;
+}
+
+bool incident_is_ram(const struct incident *in)
+{
+	return in->device.mode && !strcmp(in->device.mode, "ram");
 }
 
 bool incident_is_open(const struct incident *in)

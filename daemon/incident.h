@@ -85,6 +85,11 @@ struct owner {
 	uint64_t length_bytes;	/* clipped to the incident's range */
 	bool shared;		/* by reflink, with an owner that is listed beside it or with our quarantine */
 	bool unwritten;
+	/* Of plain memory alone: */
+	bool dirty;		/* the page had what no disk has yet */
+	bool rereadable;	/* nothing is lost: a read brings it back, from disk or swap */
+	uint64_t page_bytes;	/* more than PAGE_BYTES: so much around it is lost with it; or 0 */
+	char *hint;		/* "/dir/file" from the filesystem's root, unproven; not stored */
 	char *method;		/* how it was found: "fsmap", "device", ... */
 };
 
@@ -184,6 +189,25 @@ struct repair {
 	size_t n_losses;
 };
 
+/* SIGBUS that the kernel itself sent because of the lost bytes. */
+struct kernel_signal {
+	pid_t pid;
+	uint64_t start_ticks;
+	char *comm;
+	int code;		/* BUS_MCEERR_AO or BUS_MCEERR_AR */
+	uint64_t virt_start;
+};
+
+#define KERNEL_SIGNALS_MAX 64u
+
+/* What the kernel has done about the range, and nobody needs to do again. */
+struct kernel_deed {
+	char *page_type;	/* as it calls it: "dax", "dirty-lru"; NULL: nothing was heard */
+	char *result;		/* "recovered", "failed", "delayed", "ignored", "already-poisoned" */
+	struct kernel_signal *signals;
+	size_t n_signals;	/* at most KERNEL_SIGNALS_MAX */
+};
+
 struct incident {
 	uint64_t number;	/* 0 before the ledger gave one */
 	enum incident_state state;
@@ -196,8 +220,10 @@ struct incident {
 	size_t n_owners;
 	bool owners_complete;
 	char *owners_reason;	/* why not complete, a sentence; NULL otherwise */
+	bool owners_searching;	/* not complete, but a search through all inodes may make it so */
 	struct holder *holders;
 	size_t n_holders;
+	struct kernel_deed kernel;
 	struct repair repair;
 };
 
@@ -209,6 +235,7 @@ void device_done(struct device *device);	/* free what is inside; the struct stay
 void owner_done(struct owner *owner);
 void holder_done(struct holder *holder);
 void loss_done(struct loss *loss);
+void kernel_deed_done(struct kernel_deed *deed);
 int device_copy(const struct device *from, struct device *ret);
 
 /*
@@ -217,6 +244,7 @@ int device_copy(const struct device *from, struct device *ret);
 struct owner *incident_add_owner(struct incident *in);
 struct holder *incident_add_holder(struct incident *in);
 struct loss *incident_add_loss(struct incident *in);
+struct kernel_signal *kernel_deed_add_signal(struct kernel_deed *deed);
 void incident_clear_owners(struct incident *in);
 void incident_clear_holders(struct incident *in);
 
@@ -229,6 +257,7 @@ int holder_add_held(struct holder *holder, struct held_owner held);
 const struct held_owner *holder_find_held(const struct holder *holder, struct owner_id id);
 
 bool incident_is_open(const struct incident *in);	/* neither repaired nor gone */
+bool incident_is_ram(const struct incident *in);	/* in plain memory: no list has it, nothing to mend */
 
 /* Replace a string field: frees the old one. 0 or -ENOMEM (the old one stays). value may be NULL. */
 int string_set(char **field, const char *value);
@@ -245,6 +274,13 @@ int incident_from_json(struct json_object *json, struct incident **ret);	/* -EBA
 struct json_object *device_to_json(const struct device *device);
 struct json_object *owner_to_json(const struct owner *owner);
 struct json_object *holder_to_json(const struct holder *holder);
+
+/* incident-kernel.c: what the kernel did, and what it knew of an owner in plain memory. */
+struct json_object *kernel_deed_to_json(const struct kernel_deed *deed);
+int kernel_deed_from_json(struct json_object *json, struct kernel_deed *deed);
+struct json_fields;
+void owner_put_page(struct json_fields *f, const struct owner *owner);
+void owner_get_page(struct json_fields *f, struct owner *owner);
 
 const char *incident_state_name(enum incident_state s);
 int incident_state_from_name(const char *name);		/* -EINVAL: no such state */

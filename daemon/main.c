@@ -24,12 +24,16 @@
 #include "control/control.h"
 #include "degraded.h"
 #include "flow.h"
+#include "footprint.h"
 #include "hearing.h"
+#include "holders/holders.h"
 #include "json-fields.h"
 #include "log.h"
 #include "measure.h"
 #include "options.h"
 #include "policy/config.h"
+#include "privilege.h"
+#include "source/mce_history.h"
 #include "source/mount_watch.h"
 #include "source/nvdimm.h"
 
@@ -278,26 +282,41 @@ static int open_metrics(struct daemon *d)
 	return metrics_new(&parts, d->config->metrics_textfile, &d->metrics);
 }
 
+static void tell_missing_privileges(struct daemon *d)
+{
+	_cleanup_(freep) char *missing = privilege_missing();
+
+	if (missing)
+		degraded_begin(d->degraded, "privileges", missing);
+}
+
 static int open_sources(struct daemon *d)
 {
 	static const struct nvdimm_callbacks nvdimm_callbacks = {
 		on_badblocks, on_topology, on_scrub, on_degraded, on_restored,
 	};
+	const char *reason;
 	int r;
 
 	r = nvdimm_new(d->event, &nvdimm_callbacks, d, &d->nvdimm);
 	if (r < 0)
 		return r;
-	r = hearing_new(d->event, d->feed, d->degraded, &d->hearing);
+	r = hearing_new(d->event, d->feed, d->degraded, d->config->skip_programs, &d->hearing);
 	if (r < 0)
 		return r;
+	r = holders_bpf_new(d->config->skip_programs, &reason);
+	if (r < 0)
+		degraded_begin(d->degraded, "holders by BPF", reason);
 	r = mount_watch_new(d->event, on_mounts, d, &d->mount_watch);
 	if (r < 0)
 		degraded_begin(d->degraded, "mounts", strerror(-r));
-	if (geteuid() != 0)
+	r = mce_history_begin();
+	if (r < 0)
 		degraded_begin(
-			d->degraded, "privileges",
-			"not running as root: owners and other users' processes stay unknown");
+			d->degraded, "machine check history",
+			"the kernel's log can't be read: any lost page is treated as one that a "
+			"machine check has hit");
+	tell_missing_privileges(d);
 	return 0;
 }
 
@@ -338,6 +357,7 @@ static int open_control(struct daemon *d)
 		.config = &d->options.config_path,
 		.policy = (const struct config *const *)&d->config,
 		.runtime_dir = d->options.runtime_dir,
+		.state_dir = d->options.state_dir,
 		.status = status,
 		.reload = reload,
 		.userdata = d,
@@ -381,6 +401,17 @@ static void tell_started(struct daemon *d)
 	json_object_put(f.object);
 }
 
+/* All is loaded and open. */
+static void settle(void)
+{
+	int r;
+
+	r = privilege_drop();
+	if (r < 0)
+		log_warn(r, "Cannot give up privileges that are not needed any more, keeping them");
+	footprint_shrink();
+}
+
 static int start(struct daemon *d)
 {
 	int r;
@@ -411,6 +442,8 @@ static int start(struct daemon *d)
 		r = open_flow(d);
 	if (r >= 0)
 		r = open_control(d);
+	if (r >= 0)
+		settle();
 	return r;
 }
 
@@ -438,6 +471,8 @@ static void stop(struct daemon *d)
 		hearing_set_flow(d->hearing, NULL);
 	flow_free(d->flow);
 	mount_watch_free(d->mount_watch);
+	mce_history_end();
+	holders_bpf_free();
 	hearing_free(d->hearing);
 	nvdimm_free(d->nvdimm);
 	if (d->degraded)

@@ -21,6 +21,8 @@
 #include "worker.h"
 #include "worker-link.h"
 
+#define MAX_KEPT 16 /* and one of them is the link's */
+
 struct worker {
 	const struct worker_ops *ops;
 	void *userdata;
@@ -32,12 +34,56 @@ struct worker {
 	int farewell;
 };
 
-static void close_all_but(int fd)
+/* ---- what the child keeps ---- */
+
+static int kept[MAX_KEPT]; /* sorted */
+static size_t n_kept;
+
+static void keep(int fd)
 {
-	if (fd > 3)
-		close_range(3, fd - 1, 0);
-	close_range(fd + 1, ~0U, 0);
+	size_t at = n_kept;
+
+	for (; at > 0 && kept[at - 1] > fd; at--)
+		kept[at] = kept[at - 1];
+	kept[at] = fd;
+	n_kept++;
 }
+
+int worker_keep_fd(int fd)
+{
+	if (n_kept == MAX_KEPT - 1)
+		return -ENOSPC;
+	keep(fd);
+	return 0;
+}
+
+void worker_forget_fd(int fd)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_kept; i++)
+		if (kept[i] != fd)
+			kept[n++] = kept[i];
+	n_kept = n;
+}
+
+/* The link's too. All between two that stay, at once. */
+static void close_others(int link_fd)
+{
+	unsigned first = 3;
+
+	keep(link_fd);
+	for (size_t i = 0; i < n_kept; i++) {
+		unsigned fd = (unsigned)kept[i];
+
+		if (fd > first)
+			close_range(first, fd - 1, 0);
+		first = fd + 1;
+	}
+	close_range(first, ~0U, 0);
+}
+
+/* ---- the child ---- */
 
 static _Noreturn void child_main(const struct worker_ops *ops, int fd, void *job)
 {
@@ -52,7 +98,7 @@ static _Noreturn void child_main(const struct worker_ops *ops, int fd, void *job
 	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, ops->name);
-	close_all_but(fd);
+	close_others(fd);
 
 	link = worker_link_new(fd);
 	if (!link)

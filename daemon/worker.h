@@ -53,6 +53,10 @@ int worker_start(sd_event *event, const struct worker_ops *ops, void *job, void 
 		 struct worker **ret);
 int worker_reply(struct worker *w, struct json_object *reply); /* borrows reply */
 
+/* Leave a descriptor of the daemon open in the children of all workers to come. 0 or -ENOSPC. */
+int worker_keep_fd(int fd);
+void worker_forget_fd(int fd);
+
 /* SIGKILL what still runs, without on_done. NULL is fine; returns NULL. */
 struct worker *worker_free(struct worker *w);
 DEFINE_CLEANUP(struct worker *, worker_free);

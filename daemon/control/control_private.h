@@ -53,6 +53,7 @@ void control_scrub_status(struct varlink_call *call, struct json_object *paramet
 			  void *userdata);
 void control_resolve(struct varlink_call *call, struct json_object *parameters, void *userdata);
 void control_holders(struct varlink_call *call, struct json_object *parameters, void *userdata);
+void control_files(struct varlink_call *call, struct json_object *parameters, void *userdata);
 void control_repair(struct varlink_call *call, struct json_object *parameters, void *userdata);
 void control_policy_check(struct varlink_call *call, struct json_object *parameters,
 			  void *userdata);

@@ -153,6 +153,24 @@ static int listing_new(struct control *c, bool all, struct listing **ret)
 	return 0;
 }
 
+static int add_loss(const struct loss *loss, uint64_t lost_usec, void *userdata)
+{
+	struct json_fields f = json_fields_new();
+	struct json_object *json;
+
+	field_put_uint(&f, "inode", loss->inode);
+	field_put_string(&f, "mountpoint", loss->mountpoint);
+	field_put_strv(&f, "paths", loss->paths);
+	field_put_uint(&f, "file_offset_bytes", loss->file_offset_bytes);
+	field_put_uint(&f, "length_bytes", loss->length_bytes);
+	field_put_uint(&f, "lost_usec", lost_usec);
+	json = json_fields_done(&f);
+	if (json && userdata && json_object_array_add(userdata, json) == 0)
+		return 0;
+	json_object_put(json);
+	return -ENOMEM;
+}
+
 /* An incident with all that is remembered about it. NULL: no such, or out of memory. */
 static struct json_object *find_record(struct control *c, uint64_t number)
 {
@@ -163,7 +181,8 @@ static struct json_object *find_record(struct control *c, uint64_t number)
 		return NULL;
 	if (c->parts.ledger) {
 		ledger_steps(c->parts.ledger, number, &steps);
-		ledger_losses(c->parts.ledger, number, &losses);
+		losses = json_object_new_array();
+		ledger_losses(c->parts.ledger, number, add_loss, losses);
 	}
 	f = json_fields_new();
 	field_put_object(&f, "incident", in);

@@ -16,9 +16,13 @@
 #include <json-c/json.h>
 
 #include "locate/address_map.h"
+#include "owners/scan_how.h"
 #include "policy/policy.h"
 
 #define LOOKUP_MAX_BYTES (1ull << 30)
+
+/* Where a search leaves its hints for the next one, and so does the daemon. */
+#define LOOKUP_HINTS_DIRECTORY LOCALSTATEDIR "/lib/hwpoisond"
 
 /* address_map_build(), once more where devices came or went during the walk. */
 int lookup_build_map(struct address_map **ret);
@@ -29,6 +33,7 @@ struct lookup_range {
 	uint64_t n_sectors;
 	uint64_t phys_start;
 	uint64_t length_bytes;
+	struct scan_how how;		/* to search where there is no reverse map */
 };
 
 /*
@@ -40,6 +45,13 @@ int lookup_resolve(const struct lookup_range *what, struct json_object **ret);
 /* {"holders":[...]}. length_bytes 0: to the end. 0; negative: the file can't be examined. */
 int lookup_holders(const char *file, uint64_t offset_bytes, uint64_t length_bytes,
 		   struct json_object **ret);
+
+/*
+ * {"files":[...]}: which bytes of each file are bad now, and what the ledger in state_dir remembers
+ * of it. Absolute paths without symlinks; NULL ends them. A file that can't be examined says so in
+ * its own object. 0 or negative errno.
+ */
+int lookup_files(char *const *files, const char *state_dir, struct json_object **ret);
 
 /*
  * {"file","n_rules","problems":[...]}; a file that is not there has neither. 0; negative: it can't

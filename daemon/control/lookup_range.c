@@ -62,7 +62,7 @@ static int piece_off_the_map(struct incident *in)
 }
 
 /* The incidents on the map, for owners_find(): all but those that no device covers. */
-static int ask_owners(struct pieces *p)
+static int ask_owners(struct pieces *p, const struct scan_how *how)
 {
 	_cleanup_(freep) struct incident **known = calloc(p->n, sizeof(*known));
 	size_t n_known = 0;
@@ -72,7 +72,7 @@ static int ask_owners(struct pieces *p)
 	for (size_t i = 0; i < p->n; i++)
 		if (!p->incidents[i]->n_owners)
 			known[n_known++] = p->incidents[i];
-	return n_known ? owners_find(known, n_known) : 0;
+	return n_known ? owners_find(known, n_known, how) : 0;
 }
 
 static int cut_by_device(const struct address_map *map, struct range phys, struct pieces *p)
@@ -250,7 +250,7 @@ int lookup_resolve(const struct lookup_range *what, struct json_object **ret)
 	r = pieces_of(what, &pieces);
 	if (r < 0)
 		return r;
-	r = ask_owners(&pieces);
+	r = ask_owners(&pieces, &what->how);
 	if (r < 0)
 		return r;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * lookups: Resolve, Holders and PolicyExplain: questions that take long, each in a worker.
+ * lookups: Resolve, Holders, Files and PolicyExplain: questions that take long, each in a worker.
  *
  *   varlink -> [lookups] -> worker -> lookup -> back, when it has the answer
  *
@@ -16,10 +16,12 @@
 
 #include "control/control_private.h"
 #include "control/lookup.h"
+#include "strv.h"
 #include "worker.h"
 
 #define TIMEOUT_USEC (600ull * 1000000)
 #define MAX_CLIENTS  VARLINK_MAX_CONNECTIONS
+#define MAX_FILES    1024u
 
 struct lookup_job {
 	struct control *control;
@@ -30,6 +32,7 @@ struct lookup_job {
 	int (*ask)(const struct lookup_job *job, struct json_object **ret);
 	struct lookup_range range;
 	const char *file;
+	char **files; /* the job's own */
 	uint64_t offset_bytes;
 	uint64_t length_bytes;
 	pid_t pid;
@@ -46,6 +49,7 @@ static struct lookup_job *job_free(struct lookup_job *job)
 			c->lookups[i] = NULL;
 	worker_free(job->worker);
 	json_object_put(job->answer);
+	strv_free(job->files);
 	free(job);
 	return NULL;
 }
@@ -58,6 +62,11 @@ static int ask_resolve(const struct lookup_job *job, struct json_object **ret)
 static int ask_holders(const struct lookup_job *job, struct json_object **ret)
 {
 	return lookup_holders(job->file, job->offset_bytes, job->length_bytes, ret);
+}
+
+static int ask_files(const struct lookup_job *job, struct json_object **ret)
+{
+	return lookup_files(job->files, job->control->parts.state_dir, ret);
 }
 
 static int ask_explain(const struct lookup_job *job, struct json_object **ret)
@@ -134,7 +143,7 @@ static struct lookup_job **free_slot(struct control *c)
 	return NULL;
 }
 
-/* Takes the question that was filled in, and the call. */
+/* Takes the question that was filled in, with its files, and the call. */
 static void job_start(struct control *c, struct varlink_call *call,
 		      const struct lookup_job *question)
 {
@@ -143,11 +152,13 @@ static void job_start(struct control *c, struct varlink_call *call,
 
 	if (!slot) {
 		control_error_string(call, "Busy", "what", "lookups");
+		strv_free(question->files);
 		return;
 	}
 	job = malloc(sizeof(*job));
 	if (!job) {
 		control_fail(call, -ENOMEM);
+		strv_free(question->files);
 		return;
 	}
 	*job = *question;
@@ -222,7 +233,10 @@ static const char *range_read(struct json_object *parameters, struct lookup_rang
 
 void control_resolve(struct varlink_call *call, struct json_object *parameters, void *userdata)
 {
-	struct lookup_job question = { .ask = ask_resolve };
+	struct lookup_job question = {
+		.ask = ask_resolve,
+		.range.how.hints_directory = LOOKUP_HINTS_DIRECTORY,
+	};
 	const char *wrong = range_read(parameters, &question.range);
 
 	if (wrong)
@@ -247,6 +261,31 @@ void control_holders(struct varlink_call *call, struct json_object *parameters, 
 		varlink_error_parameter(call, wrong);
 	else
 		job_start(userdata, call, &question);
+}
+
+static bool all_absolute(char *const *files)
+{
+	for (; *files; files++)
+		if (**files != '/')
+			return false;
+	return true;
+}
+
+void control_files(struct varlink_call *call, struct json_object *parameters, void *userdata)
+{
+	struct lookup_job question = { .ask = ask_files };
+	struct json_fields f = { .object = parameters };
+
+	field_get_strv(&f, "files", &question.files);
+	if (f.r == -ENOMEM) {
+		control_fail(call, f.r);
+	} else if (f.r < 0 || !strv_length(question.files) ||
+		   strv_length(question.files) > MAX_FILES || !all_absolute(question.files)) {
+		strv_free(question.files);
+		varlink_error_parameter(call, "files");
+	} else {
+		job_start(userdata, call, &question);
+	}
 }
 
 void control_policy_explain(struct varlink_call *call, struct json_object *parameters,

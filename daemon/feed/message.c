@@ -52,7 +52,8 @@ static void say_incident(FILE *f, struct json_object *data)
 static void say_range(FILE *f, struct json_object *data)
 {
 	struct json_object *device = json_object_object_get(data, "device");
-	static const char *const names[] = { "blockdev", "chardev", "namespace", "region", "bus" };
+	static const char *const names[] = { "blockdev", "chardev", "namespace",
+					     "region",	 "bus",	    "mode" };
 
 	fprintf(f, "%llu bytes at %s", number_at(data, "length_bytes"),
 		text_at(data, "phys_start"));

@@ -17,6 +17,15 @@
 
 #include "incident.h"
 
+/*
+ * Load the BPF programs that find holders from then on, here and in workers; without them /proc is
+ * read, for the same answer, several times slower. `skip`: as
+ * in programs.h; one of ours is as good as all. 0, or negative errno with *ret_reason a static
+ * sentence: -EOPNOTSUPP built without BPF or left out, -EPERM not allowed to.
+ */
+int holders_bpf_new(uint32_t skip, const char **ret_reason);
+void holders_bpf_free(void);
+
 /* proc_fd: an open /proc, stays the caller's. 0 or negative errno. */
 int holders_find(int proc_fd, struct incident **incidents, size_t n_incidents);
 

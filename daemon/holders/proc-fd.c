@@ -2,13 +2,12 @@
 /*
  * proc-fd: which files with lost bytes a process has open.
  *
- *   /proc/PID/fd -> [proc-fd] -> holders
+ *   /proc/PID/fd -> [proc-fd] -> proc-scan
  *
- * In:   the table of targets and a process.
+ * In:   what targets look like and a process.
  * Out:  a hit for each file, and whether it could be written through that descriptor.
  *
- * Threads share their descriptors, or else they unshared them on purpose: the leader's are looked
- * at. Attributes are taken as the kernel has them (AT_STATX_DONT_SYNC): a file on a network or
+ * Attributes are taken as the kernel has them (AT_STATX_DONT_SYNC): a file on a network or
  * FUSE filesystem whose server is dead would stop us otherwise.
  */
 #include <dirent.h>
@@ -22,7 +21,7 @@
 #include "holders/proc-fd.h"
 
 /* "flags:\t0100002", octal as open(2) counts. What can't be read might be writable. */
-static bool is_writable(int pid_fd, const char *number)
+static bool is_writable(int task_fd, const char *number)
 {
 	char path[64], text[512];
 	_cleanup_(closep) int fd = -1;
@@ -30,7 +29,7 @@ static bool is_writable(int pid_fd, const char *number)
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "fdinfo/%.32s", number);
-	fd = openat(pid_fd, path, O_RDONLY | O_CLOEXEC);
+	fd = openat(task_fd, path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (n < 0)
 		return true;
@@ -49,10 +48,9 @@ static struct file_key key_of(const struct statx *st)
 	return (struct file_key){ makedev(st->stx_dev_major, st->stx_dev_minor), st->stx_ino, 0 };
 }
 
-static int look_at_fd(int pid_fd, int fd_dir_fd, const char *number, const struct targets *targets,
-		      struct hits *hits)
+static int look_at_fd(struct proc_process *p, int task_fd, int fd_dir_fd, const char *number)
 {
-	const struct target *target;
+	const struct identity *id;
 	struct statx st;
 	bool writable;
 	size_t n;
@@ -60,23 +58,26 @@ static int look_at_fd(int pid_fd, int fd_dir_fd, const char *number, const struc
 
 	if (statx(fd_dir_fd, number, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &st) < 0)
 		return 0;
-	target = targets_find(targets, key_of(&st), &n);
-	if (!target)
+	id = identities_find(p->ids, key_of(&st), true, &n);
+	if (!id)
 		return 0;
-	writable = is_writable(pid_fd, number);
+	writable = is_writable(task_fd, number);
 	for (size_t i = 0; i < n; i++) {
-		r = hits_add(hits, targets,
-			     (struct hit){ .target = &target[i], .writable = writable });
+		r = hits_add(&p->hits, (struct hit){
+					       .pid = p->pid,
+					       .target = id[i].target,
+					       .writable = writable,
+				       });
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-int proc_fd_scan(int pid_fd, const struct targets *targets, struct hits *hits)
+int proc_fd_scan(struct proc_process *p, int task_fd)
 {
 	_cleanup_(closedirp) DIR *dir = NULL;
-	int fd = openat(pid_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(task_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r;
 
 	if (fd < 0)
@@ -90,7 +91,7 @@ int proc_fd_scan(int pid_fd, const struct targets *targets, struct hits *hits)
 	for (struct dirent *e; (e = readdir(dir));) {
 		if (e->d_name[0] == '.')
 			continue;
-		r = look_at_fd(pid_fd, fd, e->d_name, targets, hits);
+		r = look_at_fd(p, task_fd, fd, e->d_name);
 		if (r < 0)
 			return r;
 	}

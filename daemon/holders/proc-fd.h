@@ -2,7 +2,7 @@
 /* proc-fd: which files with lost bytes a process has open: /proc/PID/fd. */
 #pragma once
 
-#include "holders/targets.h"
+#include "holders/proc-scan.h"
 
-/* Add a hit for each open target. pid_fd: an open /proc/PID. Results as proc_maps_scan(). */
-int proc_fd_scan(int pid_fd, const struct targets *targets, struct hits *hits);
+/* Add a hit for each open target. task_fd and results as for proc_maps_scan(). */
+int proc_fd_scan(struct proc_process *p, int task_fd);

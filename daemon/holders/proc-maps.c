@@ -2,9 +2,9 @@
 /*
  * proc-maps: which lost bytes a process has mapped.
  *
- *   /proc/PID/maps -> [proc-maps] -> holders
+ *   /proc/PID/maps -> [proc-maps] -> proc-scan
  *
- * In:   the table of targets and a process.
+ * In:   what targets look like and a process.
  * Out:  for each mapping that covers lost bytes, the addresses at which that process sees them.
  *
  * Every mapping of every process comes through here, nearly all of them for nothing, so lines are
@@ -87,33 +87,52 @@ int maps_parse_line(const char *line, const char *end, struct maps_line *ret)
 	return 0;
 }
 
-static int add_hits(const struct maps_line *m, const struct targets *targets, struct file_key key,
-		    struct hits *hits)
+/* What the mapping's own link leads to. 0; -ENOENT: that can't be seen. */
+static int follow_link(int task_fd, const struct maps_line *m, struct statx *ret)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "map_files/%" PRIx64 "-%" PRIx64, m->virt_start, m->virt_end);
+	return statx(task_fd, path, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, ret) < 0 ? -ENOENT
+											 : 0;
+}
+
+/* Two subvolumes of a btrfs show the same device and inode number for two files. */
+static bool is_another_file(int task_fd, const struct maps_line *m, const struct identity *id)
+{
+	struct statx st;
+
+	if (!id->link.dev || follow_link(task_fd, m, &st) < 0)
+		return false;
+	return makedev(st.stx_dev_major, st.stx_dev_minor) != id->link.dev ||
+	       st.stx_ino != id->link.inode;
+}
+
+static int add_hits(struct proc_process *p, int task_fd, const struct maps_line *m,
+		    struct file_key key)
 {
 	struct range mapped = { m->offset_bytes, m->virt_end - m->virt_start };
-	const struct target *target;
+	const struct identity *id;
 	size_t n;
 	int r;
 
 	if (!range_valid(mapped))
 		return 0;
-	target = targets_find(targets, key, &n);
+	id = identities_find(p->ids, key, false, &n);
 	for (size_t i = 0; i < n; i++) {
-		struct range lost = range_clip(target[i].file_bytes, mapped);
+		struct range lost = range_clip(p->targets->all[id[i].target].file_bytes, mapped);
 
-		if (!lost.length_bytes)
+		if (!lost.length_bytes || is_another_file(task_fd, m, &id[i]))
 			continue;
-		r = hits_add(hits, targets, (struct hit){
-					   .target = &target[i],
-					   .mapped = true,
-					   .writable = m->writable && m->shared,
-					   .mapping = {
-						   .virt_start = m->virt_start + lost.start_bytes -
-								 m->offset_bytes,
-						   .length_bytes = lost.length_bytes,
-						   .writable = m->writable && m->shared,
-					   },
-				   });
+		r = hits_add(&p->hits, (struct hit){
+					       .pid = p->pid,
+					       .target = id[i].target,
+					       .mapped = true,
+					       .writable = m->writable && m->shared,
+					       .virt_start = m->virt_start + lost.start_bytes -
+							     m->offset_bytes,
+					       .length_bytes = lost.length_bytes,
+				       });
 		if (r < 0)
 			return r;
 	}
@@ -124,65 +143,61 @@ static int add_hits(const struct maps_line *m, const struct targets *targets, st
  * A device can have nodes in many places; what it stands for is only seen through the mapping's
  * own link. dax devices can't be mapped privately, which spares looking at every library.
  */
-static int look_for_device(int pid_fd, const struct maps_line *m, const struct targets *targets,
-			   struct hits *hits)
+static int look_for_device(struct proc_process *p, int task_fd, const struct maps_line *m)
 {
-	char path[64];
 	struct statx st;
 
-	if (!m->shared && !targets->has_blocks)
+	if (!m->shared && !p->targets->has_blocks)
 		return 0;
-	snprintf(path, sizeof(path), "map_files/%" PRIx64 "-%" PRIx64, m->virt_start, m->virt_end);
-	if (statx(pid_fd, path, AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+	if (follow_link(task_fd, m, &st) < 0)
 		return 0;
 	if (!S_ISBLK(st.stx_mode) && !S_ISCHR(st.stx_mode))
 		return 0;
-	return add_hits(m, targets,
+	return add_hits(p, task_fd, m,
 			(struct file_key){ makedev(st.stx_rdev_major, st.stx_rdev_minor), 0,
-					   st.stx_mode & S_IFMT },
-			hits);
+					   st.stx_mode & S_IFMT });
 }
 
-static int look_at_line(int pid_fd, const char *line, const char *end,
-			const struct targets *targets, struct hits *hits)
+static int look_at_line(struct proc_process *p, int task_fd, const char *line, const char *end)
 {
 	struct maps_line m;
 	int r;
 
 	if (maps_parse_line(line, end, &m) < 0 || !m.inode)
 		return 0;
-	r = add_hits(&m, targets, (struct file_key){ m.dev, m.inode, 0 }, hits);
-	if (r < 0 || !targets->has_devices)
+	r = add_hits(p, task_fd, &m, (struct file_key){ m.dev, m.inode, 0 });
+	if (r < 0 || !p->targets->has_devices)
 		return r;
-	return look_for_device(pid_fd, &m, targets, hits);
+	return look_for_device(p, task_fd, &m);
 }
 
-int proc_maps_scan(int pid_fd, const struct targets *targets, char *buffer, size_t buffer_bytes,
-		   struct hits *hits)
+int proc_maps_scan(struct proc_process *p, int task_fd)
 {
-	_cleanup_(closep) int fd = openat(pid_fd, "maps", O_RDONLY | O_CLOEXEC);
+	_cleanup_(closep) int fd = openat(task_fd, "maps", O_RDONLY | O_CLOEXEC);
 	size_t kept = 0; /* of a line that was cut by the end of the last read */
+	bool any = false;
 	int r;
 
 	if (fd < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
 	for (;;) {
-		ssize_t n = read(fd, buffer + kept, buffer_bytes - kept);
-		const char *line = buffer, *end = buffer + kept + (n > 0 ? n : 0);
+		ssize_t n = read(fd, p->buffer + kept, p->buffer_bytes - kept);
+		const char *line = p->buffer, *end = p->buffer + kept + (n > 0 ? n : 0);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return n < 0 ? -errno : 0;
+			return n < 0 ? -errno : any;
+		any = true;
 		for (const char *newline; (newline = memchr(line, '\n', (size_t)(end - line)));
 		     line = newline + 1) {
-			r = look_at_line(pid_fd, line, newline, targets, hits);
+			r = look_at_line(p, task_fd, line, newline);
 			if (r < 0)
 				return r;
 		}
 		kept = (size_t)(end - line);
-		if (kept == buffer_bytes) /* no name is that long */
+		if (kept == p->buffer_bytes) /* no name is that long */
 			return -EBADMSG;
-		memmove(buffer, line, kept);
+		memmove(p->buffer, line, kept);
 	}
 }

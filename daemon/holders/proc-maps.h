@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "holders/targets.h"
+#include "holders/proc-scan.h"
 
 struct maps_line {
 	uint64_t virt_start;
@@ -21,9 +21,8 @@ struct maps_line {
 int maps_parse_line(const char *line, const char *end, struct maps_line *ret);
 
 /*
- * Add a hit for each mapping of a target's bytes. pid_fd: an open /proc/PID, stays the caller's.
- * buffer is scratch. 0; -ESRCH: the process is gone or has no memory; -EACCES: not for us to see;
- * or another negative errno.
+ * Add a hit for each mapping of a target's bytes. task_fd: an open /proc/PID or /proc/PID/task/TID,
+ * stays the caller's. 1; 0: it has no memory; -ESRCH: it is gone; -EACCES: not for us to see; or
+ * another negative errno.
  */
-int proc_maps_scan(int pid_fd, const struct targets *targets, char *buffer, size_t buffer_bytes,
-		   struct hits *hits);
+int proc_maps_scan(struct proc_process *p, int task_fd);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * targets: which bytes of which files are lost, in the terms that /proc speaks.
+ * targets: which bytes of which files are lost, of all incidents.
  *
- *   owners -> [targets] -> proc-maps, proc-fd
+ *   owners -> [targets] -> identity
  *
  * In:   incidents with owners.
- * Out:  a table, sorted by file, that each mapping and each open file of the system is looked up
- *       in.
+ * Out:  a table of what every mapping and every open file of the system is compared with.
  *
- * Only what a process can lose is in it: file data, a raw block device, a dax device. Nobody
+ * Only what a process can lose is in it: file data, a raw block device, a dax device, a cached page
+ * of any of them. Nobody
  * loses anything by an unwritten extent, and metadata is held by the kernel.
  */
 #include <errno.h>
@@ -21,9 +21,7 @@
 #include "holders/targets.h"
 #include "locate/block.h"
 
-#define MAX_MAPPINGS 1024u
-
-static int compare_keys(const struct file_key *l, const struct file_key *r)
+int file_key_compare(const struct file_key *l, const struct file_key *r)
 {
 	if (l->type != r->type)
 		return l->type < r->type ? -1 : 1;
@@ -34,20 +32,9 @@ static int compare_keys(const struct file_key *l, const struct file_key *r)
 	return 0;
 }
 
-static int compare_targets(const void *a, const void *b)
+struct file_key target_key_of_page(uint64_t phys_start)
 {
-	const struct target *l = a, *r = b;
-	int order = compare_keys(&l->key, &r->key);
-
-	if (order)
-		return order;
-	return (l->incident > r->incident) - (l->incident < r->incident);
-}
-
-void targets_sort(struct targets *t)
-{
-	if (t->n)
-		qsort(t->all, t->n, sizeof(*t->all), compare_targets);
+	return (struct file_key){ 0, phys_start / PAGE_BYTES, S_IFMT };
 }
 
 int targets_add(struct targets *t, struct target target)
@@ -60,7 +47,9 @@ int targets_add(struct targets *t, struct target target)
 		t->all = grown;
 	}
 	t->all[t->n++] = target;
-	t->has_devices |= target.key.type != 0;
+	t->has_pages |= target.key.type == S_IFMT;
+	t->has_files |= target.key.type != S_IFMT;
+	t->has_devices |= target.key.type == S_IFBLK || target.key.type == S_IFCHR;
 	t->has_blocks |= target.key.type == S_IFBLK;
 	return 0;
 }
@@ -69,24 +58,6 @@ void targets_done(struct targets *t)
 {
 	free(t->all);
 	*t = (struct targets){};
-}
-
-const struct target *targets_find(const struct targets *t, struct file_key key, size_t *ret_n)
-{
-	size_t low = 0, high = t->n, end;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare_keys(&t->all[middle].key, &key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (end = low; end < t->n && !compare_keys(&t->all[end].key, &key);)
-		end++;
-	*ret_n = end - low;
-	return end > low ? &t->all[low] : NULL;
 }
 
 /* The disk and the partitions through which a raw owner's bytes can be reached. */
@@ -144,16 +115,75 @@ static int add_dax_device(struct targets *t, const struct incident *in, const st
 			      });
 }
 
+/* In our own mount namespace only: in another's, the same path can be another file. */
+static const char *path_of(const struct owner *o)
+{
+	return o->mount_pid == 0 && o->paths ? o->paths[0] : NULL;
+}
+
+/* What no file tells of is looked for in page tables. */
+static int add_pages(struct targets *t, const struct incident *in, const struct owner *o,
+		     size_t incident)
+{
+	int r = 0;
+
+	for (uint64_t at = 0; r >= 0 && incident_is_ram(in) && at < o->length_bytes;
+	     at += PAGE_BYTES)
+		r = targets_add(t, (struct target){
+					   .key = target_key_of_page(o->phys_start + at),
+					   .owner = owner_id_of(o),
+					   .incident = incident,
+				   });
+	return r;
+}
+
+/*
+ * By what the kernel knows the file, for mappings; and by what stat(2) says of each of its names,
+ * for those who have it open: in an overlay, or a subvolume, that is something else.
+ */
+static int add_cached_file(struct targets *t, const struct incident *in, const struct owner *o,
+			   size_t incident)
+{
+	struct target target = {
+		.key = { o->dev, o->inode, o->inode ? 0 : S_IFBLK },
+		.owner = owner_id_of(o),
+		.file_bytes = { o->file_offset_bytes, o->length_bytes },
+		.incident = incident,
+	};
+	int r;
+
+	if (!o->dev)
+		return 0;
+	r = targets_add(t, target);
+	for (char **path = o->paths; r >= 0 && o->inode && !o->mount_pid && path && *path; path++) {
+		struct stat st;
+
+		if (lstat(*path, &st) < 0 || !S_ISREG(st.st_mode) ||
+		    (st.st_dev == o->dev && st.st_ino == o->inode))
+			continue;
+		target.path = *path;
+		target.key = (struct file_key){ st.st_dev, st.st_ino, 0 };
+		r = targets_add(t, target);
+	}
+	return r;
+}
+
 static int add_owner(struct targets *t, const struct incident *in, const struct owner *o,
 		     size_t incident)
 {
 	switch (o->kind) {
+	case OWNER_RAM_ANON:
+	case OWNER_UNKNOWN:
+		return add_pages(t, in, o, incident);
+	case OWNER_RAM_FILE:
+		return add_cached_file(t, in, o, incident);
 	case OWNER_FILE_DATA:
 		if (!o->inode)
 			return 0;
 		return targets_add(t,
 				   (struct target){
 					   .key = { o->dev, o->inode, 0 },
+					   .path = path_of(o),
 					   .owner = owner_id_of(o),
 					   .file_bytes = { o->file_offset_bytes, o->length_bytes },
 					   .incident = incident,
@@ -178,43 +208,7 @@ int targets_of_incidents(const struct incident *const *incidents, size_t n, stru
 			if (r < 0)
 				return r;
 		}
-	targets_sort(&t);
 	*ret = t;
 	t = (struct targets){};
 	return 0;
-}
-
-int hits_add(struct hits *h, const struct targets *t, struct hit hit)
-{
-	/* Whoever can write can read, so that the one tells the other as well. */
-	unsigned char tells = hit.writable ? 3 : 1, *told;
-
-	if (!h->told)
-		h->told = calloc(t->n, sizeof(*h->told));
-	if (!h->told)
-		return -ENOMEM;
-	told = &h->told[hit.target - t->all];
-	if (hit.mapped)
-		tells <<= 2;
-	if ((!hit.mapped || h->n_mappings >= MAX_MAPPINGS) && (*told & tells) == tells)
-		return 0;
-	*told |= tells;
-
-	if (!(h->n & (h->n - 1))) {
-		struct hit *grown = reallocarray(h->all, h->n ? 2 * h->n : 1, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		h->all = grown;
-	}
-	h->all[h->n++] = hit;
-	h->n_mappings += hit.mapped;
-	return 0;
-}
-
-void hits_done(struct hits *h)
-{
-	free(h->all);
-	free(h->told);
-	*h = (struct hits){};
 }

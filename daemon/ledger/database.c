@@ -427,3 +427,34 @@ int database_open(const char *dir, sqlite3 **ret, char **ret_set_aside)
 		*ret_set_aside = TAKE(aside);
 	return 1;
 }
+
+int database_open_to_read(const char *dir, sqlite3 **ret)
+{
+	_cleanup_(freep) char *path = NULL;
+	sqlite3 *db = NULL;
+	int64_t version = 0;
+	struct stat st;
+	int code, r = 0;
+
+	if (asprintf(&path, "%s/" FILE_NAME, dir) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EUCLEAN;
+	code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+	if (code != SQLITE_OK)
+		r = db ? sqlite_errno(db, code) : -ENOMEM;
+	if (r == 0) {
+		sqlite3_busy_timeout(db, 1000);
+		r = recognize(db, &version);
+	}
+	if (r < 0 || !version) {
+		sqlite3_close(db);
+		return r < 0 ? r : -ENOENT; /* an empty file: nothing was ever written */
+	}
+	*ret = db;
+	return 0;
+}

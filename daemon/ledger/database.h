@@ -15,6 +15,12 @@ static inline void sqlite3_finalizep(sqlite3_stmt **s)
 int database_open(const char *dir, sqlite3 **ret, char **ret_set_aside);
 
 /*
+ * Open what is there to read, beside whoever writes, and change nothing. 0; -ENOENT: there is none;
+ * -EUCLEAN: it is no ledger, or damaged; -EPROTONOSUPPORT: of a newer version; or another errno.
+ */
+int database_open_to_read(const char *dir, sqlite3 **ret);
+
+/*
  * Prepare with its values bound, one letter each: 'i' int64_t, 's' a string or NULL, 'b' a blob and
  * its size_t. Strings and blobs must outlive the statement. 0 or negative errno.
  */

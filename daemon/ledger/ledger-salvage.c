@@ -6,7 +6,8 @@
  *
  * In:   a page's good sectors, before anything that changes an owner; each run of file bytes that
  *       became zeros.
- * Out:  the page again, after a crash, until the repair is over. Losses stay for good.
+ * Out:  the page again, after a crash, until the repair is over. Losses stay for good, for whoever
+ *       asks what a file has lost.
  */
 #include <assert.h>
 #include <errno.h>
@@ -117,48 +118,41 @@ int ledger_lost_bytes(struct ledger *l, uint64_t *ret_bytes)
 	return 0;
 }
 
-static int loss_to_json(sqlite3_stmt *s, struct json_object **ret)
+static int read_loss(sqlite3_stmt *s, struct loss *ret)
 {
-	struct json_object *names = NULL;
-	int r;
+	_cleanup_(json_object_putp) struct json_object *names = NULL;
+	struct json_fields f = {};
 
-	r = ledger_column_json(s, 4, &names);
-	if (r < 0)
-		return r;
-	if (!names)
-		return -EUCLEAN;
-	json_object_object_add(names, "inode", json_object_new_int64(sqlite3_column_int64(s, 0)));
-	json_object_object_add(names, "file_offset_bytes",
-			       json_object_new_int64(sqlite3_column_int64(s, 1)));
-	json_object_object_add(names, "length_bytes",
-			       json_object_new_int64(sqlite3_column_int64(s, 2)));
-	json_object_object_add(names, "lost_usec",
-			       json_object_new_int64(sqlite3_column_int64(s, 3)));
-	*ret = names;
-	return 0;
+	f.r = ledger_column_json(s, 4, &names);
+	f.object = names;
+	ret->inode = (uint64_t)sqlite3_column_int64(s, 1);
+	ret->file_offset_bytes = (uint64_t)sqlite3_column_int64(s, 2);
+	ret->length_bytes = (uint64_t)sqlite3_column_int64(s, 3);
+	field_get_string(&f, "mountpoint", &ret->mountpoint);
+	field_get_strv(&f, "paths", &ret->paths);
+	return f.r == -EBADMSG ? -EUCLEAN : f.r;
 }
 
-int ledger_losses(struct ledger *l, uint64_t incident, struct json_object **ret)
+int ledger_losses(struct ledger *l, uint64_t incident, ledger_each_loss each, void *userdata)
 {
-	_cleanup_(json_object_putp) struct json_object *losses = json_object_new_array();
 	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
 	int r;
 
-	if (!losses)
-		return -ENOMEM;
 	r = database_prepare(l->db, &s,
-			     "SELECT inode, file_offset_bytes, length_bytes, lost_usec, json"
-			     " FROM loss WHERE incident = ? ORDER BY rowid",
+			     "SELECT lost_usec, inode, file_offset_bytes, length_bytes, json"
+			     " FROM loss WHERE incident = ? ORDER BY lost_usec, file_offset_bytes",
 			     "i", (int64_t)incident);
-	while (r >= 0 && (r = statement_step(s)) > 0) {
-		struct json_object *loss = NULL;
-
-		r = loss_to_json(s, &loss);
-		if (r >= 0 && json_object_array_add(losses, loss) < 0)
-			r = -ENOMEM;
-	}
 	if (r < 0)
 		return r;
-	*ret = TAKE(losses);
-	return 0;
+	while ((r = statement_step(s)) > 0) {
+		struct loss loss = {};
+
+		r = read_loss(s, &loss);
+		if (r >= 0)
+			r = each(&loss, (uint64_t)sqlite3_column_int64(s, 0), userdata);
+		loss_done(&loss);
+		if (r < 0)
+			return r;
+	}
+	return r;
 }

@@ -94,6 +94,20 @@ int ledger_open(const char *dir, struct ledger **ret, char **ret_set_aside)
 	return opened;
 }
 
+int ledger_open_to_read(const char *dir, struct ledger **ret)
+{
+	_cleanup_(ledger_freep) struct ledger *l = calloc(1, sizeof(*l));
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	r = database_open_to_read(dir, &l->db);
+	if (r < 0)
+		return r;
+	*ret = TAKE(l);
+	return 0;
+}
+
 struct ledger *ledger_free(struct ledger *l)
 {
 	if (!l)

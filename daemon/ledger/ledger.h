@@ -27,6 +27,13 @@ struct ledger;
  * untouched; -EPROTONOSUPPORT: a newer hwpoisond wrote it, and it stays where it is.
  */
 int ledger_open(const char *dir, struct ledger **ret, char **ret_set_aside);
+
+/*
+ * Open it to read only, beside the daemon or without one: nothing in the directory is changed, and
+ * only the calls that read may be made. 0; -ENOENT: there is none; -EUCLEAN: damaged, or no ledger;
+ * -EPROTONOSUPPORT: of a newer version; or another negative errno.
+ */
+int ledger_open_to_read(const char *dir, struct ledger **ret);
 struct ledger *ledger_free(struct ledger *l);	/* NULL is fine; returns NULL */
 DEFINE_CLEANUP(struct ledger *, ledger_free);
 
@@ -95,9 +102,6 @@ int ledger_drop_salvage(struct ledger *l, uint64_t incident);	/* the repair is o
 /* File bytes that are lost for good; kept after the incident. The same loss again counts once. */
 int ledger_add_loss(struct ledger *l, uint64_t incident, const struct loss *loss);
 
-/* Of one incident: [{"inode","mountpoint","paths","file_offset_bytes","length_bytes","lost_usec"}]. */
-int ledger_losses(struct ledger *l, uint64_t incident, struct json_object **ret);
-
 /*
  * Forget ended incidents, the oldest first, with their steps and losses: those that ended before
  * `oldest_usec`, and as many more as it takes for what is left to use max_bytes (0: no limit). Never an
@@ -107,3 +111,7 @@ int ledger_prune(struct ledger *l, uint64_t oldest_usec, uint64_t max_bytes, uns
 
 /* All losses on record together. 0 or negative errno. */
 int ledger_lost_bytes(struct ledger *l, uint64_t *ret_bytes);
+
+/* All losses of one incident, oldest first. The loss is borrowed; a negative return ends the walk. */
+typedef int (*ledger_each_loss)(const struct loss *loss, uint64_t lost_usec, void *userdata);
+int ledger_losses(struct ledger *l, uint64_t incident, ledger_each_loss each, void *userdata);

@@ -72,41 +72,72 @@ static void take_facts(struct owner *o, const struct inode_facts *facts)
 		o->kind = OWNER_SYMLINK;
 }
 
-static int add_piece(const struct fsmap_view *view, uint64_t phys_of_fs,
-		     const struct fsmap_piece *piece, const struct inode_facts *facts,
-		     struct incident *in)
+struct taking {
+	const struct fsmap_view *view;
+	uint64_t phys_of_fs;
+	const struct ask_hooks *hooks;
+	struct incident *in;
+};
+
+static int add_unnamed(const struct taking *t, struct range phys)
 {
-	struct range phys = { phys_of_fs + piece->bytes.start_bytes, piece->bytes.length_bytes };
+	const char *blockdev = t->in->device.blockdev;
+	int r;
+
+	if (t->hooks->unnamed)
+		return t->hooks->unnamed(phys, t->hooks->userdata);
+	r = add_plain_owner(t->in, OWNER_UNKNOWN, phys, t->view->filesystem, "fsmap");
+	if (r < 0)
+		return r;
+	t->in->owners[t->in->n_owners - 1].dev = t->view->dev;
+	return owners_incomplete(t->in,
+				 "%s on device %s has no reverse map that names the owner of each "
+				 "block",
+				 t->view->filesystem, blockdev ? blockdev : "below");
+}
+
+/* The bytes of an inode, or of one that the filesystem keeps for itself and nobody can look at. */
+static int take_inode(const struct taking *t, const struct fsmap_piece *piece,
+		      const struct inode_facts *facts)
+{
+	struct owner *o = &t->in->owners[t->in->n_owners - 1];
+
+	o->inode = piece->inode;
+	o->file_offset_bytes = piece->file_offset_bytes;
+	if (!facts->inode) {
+		o->kind = OWNER_METADATA;
+		return 0;
+	}
+	take_facts(o, facts);
+	return t->hooks->named && !o->unlinked ? t->hooks->named(facts, t->hooks->userdata) : 0;
+}
+
+static int add_piece(const struct taking *t, const struct fsmap_piece *piece,
+		     const struct inode_facts *facts)
+{
+	struct range phys = { t->phys_of_fs + piece->bytes.start_bytes, piece->bytes.length_bytes };
 	struct owner *o;
 	int r;
 
 	if (piece->beyond)
-		return add_plain_owner(in, OWNER_RAW, phys, NULL, "device");
-	r = add_plain_owner(in, piece->kind, phys, view->filesystem, "fsmap");
+		return add_plain_owner(t->in, OWNER_RAW, phys, NULL, "device");
+	if (piece->kind == OWNER_UNKNOWN && !piece->staging && !t->view->names_owners)
+		return add_unnamed(t, phys);
+	r = add_plain_owner(t->in, piece->kind, phys, t->view->filesystem, "fsmap");
 	if (r < 0)
 		return r;
 
-	o = &in->owners[in->n_owners - 1];
-	o->dev = view->dev;
-	o->inode = piece->inode;
-	o->file_offset_bytes = piece->file_offset_bytes;
+	o = &t->in->owners[t->in->n_owners - 1];
+	o->dev = t->view->dev;
 	o->shared = piece->shared;
 	o->unwritten = piece->unwritten;
-	if (facts)
-		take_facts(o, facts);
-	else if (piece->inode)
-		o->kind = OWNER_METADATA;
-
 	if (piece->staging)
-		return owners_incomplete(in, "A copy on write is under way here, and no file has "
-					     "taken it over yet");
+		return owners_incomplete(t->in, "A copy on write is under way here, and no file "
+						"has taken it over yet");
 	if (piece->kind == OWNER_UNKNOWN)
-		return owners_incomplete(in,
-					 "%s on device %s has no reverse map that names the "
-					 "owner of each block",
-					 view->filesystem,
-					 in->device.blockdev ? in->device.blockdev : "below");
-	return 0;
+		return owners_incomplete(t->in, "The reverse map of %s does not say what this is",
+					 t->view->filesystem);
+	return piece->inode ? take_inode(t, piece, facts) : 0;
 }
 
 /* Facts about every inode of the answer, one for each piece. -EAGAIN: some inode is no longer, or
@@ -135,29 +166,25 @@ static int look_at_inodes(const struct fsmap_view *view, const struct fsmap_answ
 	return result;
 }
 
-/* An answer whose inodes are all alive, or one that stayed as it was for as long as a dying file
- * may take. */
-static int ask_until_settled(const struct fsmap_view *view, struct range dev_bytes,
-			     struct fsmap_answer *ret, struct inode_facts **ret_facts)
+/*
+ * Until the inodes of the answer are all alive, or it has stayed as it was for as long as a dying
+ * file may take.
+ */
+static int settle(const struct fsmap_view *view, struct fsmap_question *question,
+		  struct inode_facts **ret_facts)
 {
 	const struct timespec a_moment = { .tv_nsec = TRY_AGAIN_NSEC };
 
 	for (int n = 1;; n++) {
-		_cleanup_(fsmap_answer_done) struct fsmap_answer answer = {};
-		_cleanup_(freep) struct inode_facts *facts = NULL;
+		_cleanup_(freep) struct inode_facts *facts =
+			reallocarray(NULL, question->answer.n + 1, sizeof(*facts));
 		struct statfs fs;
 		int r;
 
-		r = fsmap_ask(view, dev_bytes, &answer);
-		if (r < 0)
-			return r;
-		facts = reallocarray(NULL, answer.n + 1, sizeof(*facts));
 		if (!facts)
 			return -ENOMEM;
-		r = look_at_inodes(view, &answer, facts);
+		r = look_at_inodes(view, &question->answer, facts);
 		if (r == 0 || (r == -EAGAIN && n == N_TRIES)) {
-			*ret = answer;
-			answer = (struct fsmap_answer){};
 			*ret_facts = TAKE(facts);
 			return 0;
 		}
@@ -165,6 +192,11 @@ static int ask_until_settled(const struct fsmap_view *view, struct range dev_byt
 			return r;
 		(void)fstatfs(view->fs_fd, &fs); /* makes XFS finish what was unlinked */
 		nanosleep(&a_moment, NULL);
+
+		fsmap_answer_done(&question->answer);
+		r = fsmap_ask(view, question->dev_bytes, &question->answer);
+		if (r < 0)
+			return r;
 	}
 }
 
@@ -174,41 +206,47 @@ static void drop_owners_from(struct incident *in, size_t n)
 		owner_done(&in->owners[--in->n_owners]);
 }
 
-int ask_filesystem(const struct fsmap_view *view, uint64_t phys_of_fs, struct range phys,
-		   struct incident *in)
+int ask_take_answer(const struct fsmap_view *view, uint64_t phys_of_fs,
+		    struct fsmap_question *question, const struct ask_hooks *hooks,
+		    struct incident *in)
 {
-	_cleanup_(fsmap_answer_done) struct fsmap_answer answer = {};
+	struct taking taking = { view, phys_of_fs, hooks, in };
 	_cleanup_(freep) struct inode_facts *facts = NULL;
-	struct range dev_bytes = { phys.start_bytes - phys_of_fs, phys.length_bytes };
 	size_t n_before = in->n_owners;
-	int r;
+	int r = question->r;
 
-	if (phys.start_bytes < phys_of_fs || !range_valid(phys))
-		return -EINVAL;
-	r = ask_until_settled(view, dev_bytes, &answer, &facts);
-	if (r < 0)
-		return r;
-
-	if (!n_before)
-		in->owners_complete = true;
-	for (size_t i = 0; i < answer.n && r >= 0; i++)
-		r = add_piece(view, phys_of_fs, &answer.pieces[i],
-			      facts[i].inode ? &facts[i] : NULL, in);
-	if (r >= 0 && answer.truncated)
+	if (r >= 0)
+		r = settle(view, question, &facts);
+	for (size_t i = 0; r >= 0 && i < question->answer.n; i++)
+		r = add_piece(&taking, &question->answer.pieces[i], &facts[i]);
+	if (r >= 0 && question->answer.truncated)
 		r = owners_incomplete(in, "More than %u pieces; the rest is not listed",
 				      FSMAP_MAX_PIECES);
 	if (r < 0)
 		drop_owners_from(in, n_before);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 int owners_ask_fsmap(int fs_fd, uint64_t phys_of_fs, struct range phys, struct incident *in)
 {
+	static const struct ask_hooks no_hooks = {};
+	struct fsmap_question question = {
+		.dev_bytes = { phys.start_bytes - phys_of_fs, phys.length_bytes },
+	};
 	struct fsmap_view view;
 	int r;
 
+	if (phys.start_bytes < phys_of_fs || !range_valid(phys))
+		return -EINVAL;
 	r = fsmap_open(fs_fd, &view);
 	if (r < 0)
 		return r;
-	return ask_filesystem(&view, phys_of_fs, phys, in);
+	r = fsmap_ask(&view, question.dev_bytes, &question.answer);
+	if (r < 0)
+		return r;
+	if (!in->n_owners)
+		in->owners_complete = true;
+	r = ask_take_answer(&view, phys_of_fs, &question, &no_hooks, in);
+	fsmap_answer_done(&question.answer);
+	return r;
 }

@@ -4,13 +4,26 @@
 
 #include "incident.h"
 #include "owners/fsmap.h"
+#include "owners/handle.h"
+
+/* What else comes of an answer. Each may be NULL; returns 0 or -ENOMEM. */
+struct ask_hooks {
+	/* Bytes that are somebody's, but the map names no owners; else they become "unknown". */
+	int (*unnamed)(struct range phys, void *userdata);
+	/* An owner that has names. */
+	int (*named)(const struct inode_facts *facts, void *userdata);
+	void *userdata;
+};
 
 /*
- * As owners_ask_fsmap(), for a filesystem that is open already. Each owner gets filesystem, dev,
- * inode, generation, unlinked, kind, offsets, shared and method; not mountpoint and paths.
+ * Add what a filesystem answered to a question as owners of `in`. Each gets filesystem, dev, inode,
+ * generation, unlinked, kind, offsets, shared and method; not mountpoint and paths. The question
+ * is asked again while inodes of the answer are on their way out. phys_of_fs as for
+ * owners_ask_fsmap(). 0 or negative errno, and then the owners are as before.
  */
-int ask_filesystem(const struct fsmap_view *view, uint64_t phys_of_fs, struct range phys,
-		   struct incident *in);
+int ask_take_answer(const struct fsmap_view *view, uint64_t phys_of_fs,
+		    struct fsmap_question *question, const struct ask_hooks *hooks,
+		    struct incident *in);
 
 /*
  * One owner for bytes that no filesystem keeps, or of which we know no more. filesystem and

@@ -2,7 +2,7 @@
 /*
  * filesystem: one mounted filesystem, for as long as one question to the owners station takes.
  *
- *   mounts -> [filesystem] -> ask, links, paths
+ *   mounts -> [filesystem] -> ask, names
  *
  * In:   the device number of a disk or partition.
  * Out:  owners with names. All incidents of one question share it, so that its directories are read
@@ -21,6 +21,7 @@
 #include "owners/filesystem.h"
 #include "owners/handle.h"
 #include "owners/links.h"
+#include "owners/names.h"
 
 /* Others are not even opened: what answers for them may be a process that hangs. */
 static bool can_be_asked(const char *type)
@@ -80,6 +81,9 @@ int filesystem_find_unmounted(int proc_fd, dev_t dev, struct filesystem *ret)
 
 void filesystem_done(struct filesystem *fs)
 {
+	free(fs->questions);
+	lost_done(&fs->lost);
+	inside_done(&fs->inside);
 	closep(&fs->fd);
 	fs->fd = -1;
 	wanted_done(&fs->wanted);
@@ -107,63 +111,169 @@ static int add_unknown(const struct filesystem *fs, struct range phys, struct in
 				 type_of(fs) ? type_of(fs) : "The filesystem");
 }
 
-/* Unlinked inodes are not looked for: there is no name to find. */
-static int want_names(struct filesystem *fs, const struct incident *in, size_t first_owner)
-{
-	for (size_t i = first_owner; i < in->n_owners; i++) {
-		const struct owner *o = &in->owners[i];
-		struct wanted_inode *wanted;
-		struct inode_facts facts;
-
-		if (!o->inode || o->unlinked || o->kind == OWNER_METADATA ||
-		    wanted_find(&fs->wanted, o->inode) ||
-		    handle_inode(fs->fd, fs->view.filesystem, o->inode, &facts) < 0)
-			continue;
-		wanted = wanted_add(&fs->wanted, o->inode);
-		if (!wanted)
-			return -ENOMEM;
-		wanted->n_names = S_ISDIR(facts.mode) ? 1 : facts.n_links;
-	}
-	return 0;
-}
+struct filesystem_question {
+	struct incident *in;
+	uint64_t phys_of_fs;
+	struct range phys;
+};
 
 int filesystem_ask(struct filesystem *fs, uint64_t phys_of_fs, struct range phys,
 		   struct incident *in)
 {
-	size_t first_owner = in->n_owners;
-	bool complete = in->owners_complete;
-	int r;
-
 	if (!fs->has_map)
 		return add_unknown(fs, phys, in);
-	r = ask_filesystem(&fs->view, phys_of_fs, phys, in);
-	if (r == -ENOMEM)
-		return r;
-	if (r < 0) {
-		r = add_plain_owner(in, OWNER_UNKNOWN, phys, type_of(fs), "fsmap");
-		return r < 0 ? r : owners_incomplete(in, "The reverse map could not be read");
+	if (phys.start_bytes < phys_of_fs || !range_valid(phys))
+		return -EINVAL;
+	if (!(fs->n_questions & (fs->n_questions - 1))) {
+		struct filesystem_question *grown = reallocarray(
+			fs->questions, fs->n_questions ? 2 * fs->n_questions : 1, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		fs->questions = grown;
 	}
-	in->owners_complete = in->owners_complete && complete;
-	return want_names(fs, in, first_owner);
+	fs->questions[fs->n_questions++] = (struct filesystem_question){ in, phys_of_fs, phys };
+	/* A range that somebody only asks about is none. */
+	if (!in->sources)
+		return 0;
+	return lost_add_poison(&fs->lost,
+			       (struct range){ phys.start_bytes - phys_of_fs, phys.length_bytes });
 }
 
-int filesystem_find_names(struct filesystem *fs, int proc_fd)
+static uint64_t start_on_disk(const struct filesystem_question *q)
+{
+	return q->phys.start_bytes - q->phys_of_fs;
+}
+
+static int compare_questions(const void *a, const void *b)
+{
+	uint64_t l = start_on_disk(a), r = start_on_disk(b);
+
+	return (l > r) - (l < r);
+}
+
+/* The question whose answer is being taken. */
+struct taking {
+	struct filesystem *fs;
+	const struct filesystem_question *question;
+};
+
+static int keep_named(const struct inode_facts *facts, void *userdata)
+{
+	struct filesystem *fs = ((struct taking *)userdata)->fs;
+	struct wanted_inode *wanted = wanted_add(&fs->wanted, facts->inode);
+
+	if (!wanted)
+		return -ENOMEM;
+	wanted->generation = facts->generation;
+	wanted->n_names = S_ISDIR(facts->mode) ? 1 : facts->n_links;
+	return 0;
+}
+
+static int keep_unnamed(struct range phys, void *userdata)
+{
+	const struct taking *t = userdata;
+
+	return lost_add(&t->fs->lost, (struct lost_bytes){ .in = t->question->in,
+							   .phys = phys,
+							   .phys_of_fs = t->question->phys_of_fs });
+}
+
+static int take_answer(struct taking *t, struct fsmap_question *answered)
+{
+	const struct filesystem_question *q = t->question;
+	struct ask_hooks hooks = { keep_unnamed, keep_named, t };
+	int r;
+
+	r = ask_take_answer(&t->fs->view, q->phys_of_fs, answered, &hooks, q->in);
+	if (r >= 0 || r == -ENOMEM)
+		return r;
+	r = add_plain_owner(q->in, OWNER_UNKNOWN, q->phys, type_of(t->fs), "fsmap");
+	return r < 0 ? r : owners_incomplete(q->in, "The reverse map could not be read");
+}
+
+int filesystem_answer(struct filesystem *fs)
+{
+	size_t n = fs->n_questions;
+	_cleanup_(freep) struct fsmap_question *all = calloc(n + 1, sizeof(*all));
+	int r;
+
+	if (!all)
+		return -ENOMEM;
+	if (n)
+		qsort(fs->questions, n, sizeof(*fs->questions), compare_questions);
+	for (size_t i = 0; i < n; i++)
+		all[i].dev_bytes = (struct range){ start_on_disk(&fs->questions[i]),
+						   fs->questions[i].phys.length_bytes };
+	r = fsmap_ask_all(&fs->view, all, n);
+	for (size_t i = 0; i < n; i++) {
+		struct taking taking = { fs, &fs->questions[i] };
+
+		if (r >= 0)
+			r = take_answer(&taking, &all[i]);
+		fsmap_answer_done(&all[i].answer);
+	}
+	return r;
+}
+
+bool filesystem_must_search(const struct filesystem *fs)
+{
+	return fs->lost.n > 0;
+}
+
+int filesystem_search(struct filesystem *fs, const uint64_t *in_use, size_t n_in_use,
+		      const struct scan_how *how)
+{
+	struct taking taking = { .fs = fs };
+	struct ask_hooks hooks = { .named = keep_named, .userdata = &taking };
+	int r;
+
+	r = lost_search(&fs->lost, &fs->view, fs->dev, in_use, n_in_use, how);
+	return r < 0 ? r : lost_tell(&fs->lost, &fs->view, &hooks);
+}
+
+static int open_inside(struct filesystem *fs)
+{
+	if (*fs->inside.filesystem)
+		return 0;
+	return inside_open(fs->fd, fs->view.filesystem, &fs->inside);
+}
+
+int filesystem_try_names(struct filesystem *fs, const struct mounts *mounts,
+			 const struct owner *former)
+{
+	struct wanted_inode *wanted = wanted_find(&fs->wanted, former->inode);
+	int r;
+
+	if (!wanted || !former->mountpoint || !fs->mount)
+		return 0;
+	r = open_inside(fs);
+	for (char **p = former->paths; r >= 0 && p && *p; p++) {
+		_cleanup_(freep) char *fs_path = NULL;
+
+		r = mounts_fs_path(mounts, fs->mount->dev, former->mount_pid, former->mountpoint,
+				   *p, &fs_path);
+		if (r >= 0 && inside_leads_to(&fs->inside, fs_path, former->inode) > 0)
+			r = wanted_note(&fs->wanted, wanted, fs_path);
+		r = r == -ENOENT ? 0 : r;
+	}
+	return r == -ENOMEM ? r : 0;
+}
+
+int filesystem_find_names(struct filesystem *fs)
 {
 	int r;
 
 	if (!fs->mount || !wanted_n_missing(&fs->wanted))
 		return 0;
-	r = links_find(proc_fd, fs->mount, fs->fd, &fs->wanted);
-	if (r < 0)
-		return r;
-	r = paths_scan(fs->fd, fs->view.filesystem, &fs->wanted);
+	r = open_inside(fs);
+	if (r >= 0)
+		r = names_find(&fs->inside, fs->mount->root, &fs->wanted);
 	if (r == -ENOMEM)
 		return r;
-	if (r < 0) {
-		fs->names_unsure = true;
+	if (r < 0)
 		log_warn(r, "Cannot read all directories of %s, some names will be missing",
 			 fs->mount->mountpoint);
-	}
 	return 0;
 }
 
@@ -190,6 +300,12 @@ static int name_path(const struct filesystem *fs, const struct mounts *mounts, c
 	return strv_push(&owner->paths, path);
 }
 
+/* The filesystem keeps it for itself: journal, quota, bitmaps. */
+static bool is_nameless(const struct owner *owner)
+{
+	return owner->kind == OWNER_METADATA || owner->kind == OWNER_LOG;
+}
+
 int filesystem_name_owner(const struct filesystem *fs, const struct mounts *mounts,
 			  struct incident *in, struct owner *owner)
 {
@@ -203,7 +319,7 @@ int filesystem_name_owner(const struct filesystem *fs, const struct mounts *moun
 	r = string_set(&owner->mountpoint, fs->mount->mountpoint);
 	if (r < 0)
 		return r;
-	if (!owner->inode || owner->unlinked || owner->kind == OWNER_METADATA)
+	if (!owner->inode || owner->unlinked || is_nameless(owner))
 		return 0;
 
 	for (char **p = wanted ? wanted->fs_paths : NULL; p && *p; p++) {
@@ -211,7 +327,7 @@ int filesystem_name_owner(const struct filesystem *fs, const struct mounts *moun
 		if (r < 0)
 			return r;
 	}
-	if (!wanted || strv_length(wanted->fs_paths) < wanted->n_names)
+	if (!wanted || wanted->n_paths < wanted->n_names)
 		return owners_incomplete(in, "Not every name of inode %llu was found",
 					 (unsigned long long)owner->inode);
 	if (fs->mount->covered)

@@ -6,8 +6,10 @@
 
 #include "incident.h"
 #include "owners/fsmap.h"
+#include "owners/inside.h"
+#include "owners/lost.h"
 #include "owners/mounts.h"
-#include "owners/paths.h"
+#include "owners/wanted.h"
 
 struct filesystem {
 	dev_t dev;			/* of the block device that it lies on */
@@ -15,8 +17,11 @@ struct filesystem {
 	const struct mount *mount;	/* NULL: not mounted at any path, but in use */
 	bool has_map;			/* view is good */
 	struct fsmap_view view;
-	struct wanted wanted;		/* inodes that owners name, for the directory pass */
-	bool names_unsure;		/* the pass could not read everything */
+	struct filesystem_question *questions;
+	size_t n_questions;
+	struct lost lost;		/* what is to be searched for */
+	struct inside inside;		/* opened when names are asked for */
+	struct wanted wanted;		/* inodes that owners name, to be named in turn */
 };
 
 /*
@@ -33,14 +38,29 @@ int filesystem_find_unmounted(int proc_fd, dev_t dev, struct filesystem *ret);
 void filesystem_done(struct filesystem *fs);
 
 /*
- * What it keeps in phys, as owners of `in`. phys_of_fs as for owners_ask_fsmap(). 0 or negative
- * errno.
+ * What does it keep in phys? Noted until filesystem_answer(), except where it can't be asked.
+ * phys_of_fs as for owners_ask_fsmap(). 0 or negative errno.
  */
 int filesystem_ask(struct filesystem *fs, uint64_t phys_of_fs, struct range phys,
 		   struct incident *in);
 
-/* Find the names of all inodes that filesystem_ask() met. 0 or -ENOMEM. */
-int filesystem_find_names(struct filesystem *fs, int proc_fd);
+/* Answer all that was asked, as owners of the incidents; the rest is to be searched for. */
+int filesystem_answer(struct filesystem *fs);
+bool filesystem_must_search(const struct filesystem *fs);
+
+/* Search, beginning with inodes that processes have open, and tell the incidents. 0 or -ENOMEM. */
+int filesystem_search(struct filesystem *fs, const uint64_t *in_use, size_t n_in_use,
+		      const struct scan_how *how);
+
+/*
+ * An owner as it was found before: its names are tried again, before they are searched for. 0 or
+ * -ENOMEM.
+ */
+int filesystem_try_names(struct filesystem *fs, const struct mounts *mounts,
+			 const struct owner *former);
+
+/* Find the names of all inodes that owners name. 0 or -ENOMEM. */
+int filesystem_find_names(struct filesystem *fs);
 
 /* Give one owner on this filesystem its mountpoint and paths. 0 or -ENOMEM. */
 int filesystem_name_owner(const struct filesystem *fs, const struct mounts *mounts,

@@ -26,6 +26,12 @@
 
 #define BATCH 512u
 
+/* What lies between two questions is read as well if it is no longer than this. */
+#define WORTH_READING_BYTES (64u << 10)
+
+/* So much of the map is asked for at once: what goes wrong there is asked again one by one. */
+#define TOGETHER_MAX 4096u
+
 /* Whose the first block and the journal are, in XFS. */
 #define OWNER_CODE_FS  FMR_OWNER('X', 1)
 #define OWNER_CODE_LOG FMR_OWNER('X', 2)
@@ -114,6 +120,7 @@ static int learn_xfs(struct fsmap_view *view)
 		return -EOPNOTSUPP;
 	view->size_bytes = geometry.datablocks * geometry.blocksize;
 	view->group_bytes = (uint64_t)geometry.agblocks * geometry.blocksize;
+	view->has_realtime = geometry.rtblocks;
 	view->finds_starts_only = true;
 
 	if (geometry.logstart && geometry.logblocks > 1) {
@@ -158,46 +165,119 @@ int fsmap_open(int fs_fd, struct fsmap_view *ret)
 	return 0;
 }
 
+/*
+ * Questions that go to the kernel together: sorted, and none begins before the one in front of it
+ * ends.
+ */
 struct asking {
 	const struct fsmap_view *view;
-	struct range dev_bytes;
-	struct fsmap_answer *answer;
+	struct fsmap_question *questions;
+	size_t n;
+	size_t first; /* those before it end before the record that came last begins */
 };
 
+/*
+ * Records come in the order in which they begin. Where files share blocks they overlap, so that a
+ * later one can end earlier; but it cannot begin earlier.
+ */
 static int take_record(const struct fsmap *record, void *userdata)
 {
 	struct asking *a = userdata;
+	uint64_t end = record->fmr_physical + record->fmr_length;
 	int r;
 
-	r = fsmap_answer_add(a->answer, a->view, record, a->dev_bytes);
-	if (r < 0)
-		return r;
-	return a->answer->truncated; /* then more of them would not be kept either */
+	while (a->first < a->n &&
+	       range_end(a->questions[a->first].dev_bytes) <= record->fmr_physical)
+		a->first++;
+	for (size_t i = a->first; i < a->n && a->questions[i].dev_bytes.start_bytes < end; i++) {
+		struct fsmap_question *q = &a->questions[i];
+
+		r = fsmap_answer_add(&q->answer, a->view, record, q->dev_bytes);
+		if (r < 0)
+			return r;
+		/* Then more of them would not be kept either. */
+		if (q->answer.truncated && a->n == 1)
+			return 1;
+	}
+	return 0;
+}
+
+static int ask_together(const struct fsmap_view *view, struct fsmap_question *questions, size_t n)
+{
+	struct asking asking = { view, questions, n, 0 };
+	uint64_t low = questions[0].dev_bytes.start_bytes;
+	uint64_t high = range_end(questions[n - 1].dev_bytes) - 1;
+	int r = 0;
+
+	if (view->finds_starts_only && view->group_bytes)
+		low -= low % view->group_bytes;
+	if (!view->size_bytes || questions[0].dev_bytes.start_bytes < view->size_bytes)
+		r = for_each_record(view->fs_fd, view->dev, low, high, take_record, &asking);
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = fsmap_answer_finish(&questions[i].answer, view, questions[i].dev_bytes);
+	for (size_t i = 0; i < n; i++) {
+		questions[i].r = r < 0 ? r : 0;
+		if (r < 0)
+			fsmap_answer_done(&questions[i].answer);
+	}
+	return r < 0 ? r : 0;
+}
+
+/*
+ * Measured on 6.1 and 6.18: a call costs 15 to 25 us, each record it returns 1.4 to 2.4. A file has
+ * one record at least.
+ */
+static bool is_sweep_cheaper(const struct fsmap_view *view, size_t n)
+{
+	struct statfs fs;
+
+	return fstatfs(view->fs_fd, &fs) == 0 && n * 10 > fs.f_files - fs.f_ffree;
+}
+
+static bool go_together(const struct fsmap_question *a, const struct fsmap_question *b, bool sweep)
+{
+	uint64_t end = range_end(a->dev_bytes);
+
+	return b->dev_bytes.start_bytes >= end &&
+	       (sweep || b->dev_bytes.start_bytes - end <= WORTH_READING_BYTES);
+}
+
+int fsmap_ask_all(const struct fsmap_view *view, struct fsmap_question *questions, size_t n)
+{
+	bool sweep = is_sweep_cheaper(view, n);
+	size_t n_here;
+
+	for (size_t i = 0; i < n; i += n_here) {
+		int r;
+
+		if (!range_valid(questions[i].dev_bytes))
+			return -EINVAL;
+		for (n_here = 1;
+		     i + n_here < n && n_here < TOGETHER_MAX &&
+		     go_together(&questions[i + n_here - 1], &questions[i + n_here], sweep);)
+			n_here++;
+		r = ask_together(view, &questions[i], n_here);
+		/* A damaged part of the map must cost no more than the questions about it. */
+		for (size_t k = 0; k < n_here && r < 0 && r != -ENOMEM && n_here > 1; k++)
+			if (ask_together(view, &questions[i + k], 1) == -ENOMEM)
+				r = -ENOMEM;
+		if (r == -ENOMEM)
+			return r;
+	}
+	return 0;
 }
 
 int fsmap_ask(const struct fsmap_view *view, struct range dev_bytes, struct fsmap_answer *ret)
 {
-	_cleanup_(fsmap_answer_done) struct fsmap_answer answer = {};
-	struct asking asking = { view, dev_bytes, &answer };
-	uint64_t low = dev_bytes.start_bytes;
+	struct fsmap_question question = { .dev_bytes = dev_bytes };
 	int r;
 
 	*ret = (struct fsmap_answer){};
-	if (!range_valid(dev_bytes))
-		return -EINVAL;
-	if (view->finds_starts_only && view->group_bytes)
-		low -= low % view->group_bytes;
-
-	if (!view->size_bytes || dev_bytes.start_bytes < view->size_bytes) {
-		r = for_each_record(view->fs_fd, view->dev, low, range_end(dev_bytes) - 1,
-				    take_record, &asking);
-		if (r < 0)
-			return r;
-	}
-	r = fsmap_answer_finish(&answer, view, dev_bytes);
+	r = fsmap_ask_all(view, &question, 1);
 	if (r < 0)
 		return r;
-	*ret = answer;
-	answer = (struct fsmap_answer){};
+	if (question.r < 0)
+		return question.r;
+	*ret = question.answer;
 	return 0;
 }

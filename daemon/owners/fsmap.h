@@ -29,6 +29,7 @@ struct fsmap_view {
 	uint64_t size_bytes;		/* 0: not known */
 	uint64_t group_bytes;		/* records never cross a multiple of this; 0: not known */
 	bool names_owners;		/* there is a reverse map, and we may see it */
+	bool has_realtime;		/* XFS: data can be on another device as well */
 	bool finds_starts_only;		/* an old kernel leaves out what began earlier */
 };
 
@@ -54,6 +55,19 @@ struct fsmap_answer {
  * such map.
  */
 int fsmap_open(int fs_fd, struct fsmap_view *ret);
+
+/* One of many questions, and its answer. */
+struct fsmap_question {
+	struct range dev_bytes;
+	int r; /* 0 or negative errno; then the answer is empty */
+	struct fsmap_answer answer;
+};
+
+/*
+ * Answer n questions, sorted by where they begin. Those that lie close together, or all where that
+ * is cheaper, are one question to the kernel. 0 or -ENOMEM.
+ */
+int fsmap_ask_all(const struct fsmap_view *view, struct fsmap_question *questions, size_t n);
 
 /* 0 or negative errno; *ret is empty after a failure. */
 int fsmap_ask(const struct fsmap_view *view, struct range dev_bytes, struct fsmap_answer *ret);

@@ -126,7 +126,10 @@ static int parse_fields(char *line, struct mountinfo_line *m)
 		r = take_name(filesystem, &m->filesystem);
 	if (r >= 0)
 		r = take_name(source, &m->source);
-	return r;
+	if (r < 0)
+		return r;
+	m->options = strdup(line);
+	return m->options ? 0 : -ENOMEM;
 }
 
 int mountinfo_parse_line(char *line, struct mountinfo_line *ret)
@@ -149,6 +152,7 @@ void mountinfo_line_done(struct mountinfo_line *line)
 	free(line->mountpoint);
 	free(line->filesystem);
 	free(line->source);
+	free(line->options);
 	*line = (struct mountinfo_line){};
 }
 
@@ -236,6 +240,21 @@ int mountinfo_read(int pid_fd, struct mountinfo **ret)
 	}
 	*ret = TAKE(table);
 	return 0;
+}
+
+int mountinfo_next_option(const char **at, char **ret)
+{
+	const char *end;
+
+	if (!*at)
+		return 0;
+	end = strchrnul(*at, ',');
+	*ret = strndup(*at, (size_t)(end - *at));
+	if (!*ret)
+		return -ENOMEM;
+	unescape(*ret);
+	*at = *end ? end + 1 : NULL;
+	return 1;
 }
 
 bool path_is_below(const char *path, const char *dir)

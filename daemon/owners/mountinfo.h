@@ -16,6 +16,7 @@ struct mountinfo_line {
 	char *mountpoint;
 	char *filesystem;
 	char *source;
+	char *options;		/* of the superblock, as the kernel escapes them: see below */
 	bool read_only;		/* the mount or its superblock */
 };
 
@@ -35,6 +36,12 @@ DEFINE_CLEANUP(struct mountinfo *, mountinfo_free);
 /* Parse one line in place. 0, -EBADMSG: not as the kernel writes it, or -ENOMEM. For tests. */
 int mountinfo_parse_line(char *line, struct mountinfo_line *ret);
 void mountinfo_line_done(struct mountinfo_line *line);
+
+/*
+ * The next of a superblock's options, unescaped, as the caller's string. *at is where to look, NULL
+ * at the end. 1; 0: that was all; -ENOMEM.
+ */
+int mountinfo_next_option(const char **at, char **ret);
 
 /* Does another mount of the table hide lines[i], so that its mountpoint leads elsewhere? */
 bool mountinfo_covered(const struct mountinfo *table, size_t i);

@@ -88,7 +88,7 @@ static int append_mount(struct mounts *to, const struct mountinfo *table, size_t
 	struct mount m = { .dev = line->dev, .disk = disk_of(line), .via_pid = via_pid };
 	struct mount *grown;
 
-	if (!major(m.dev) && !m.disk)
+	if (!to->any_device && !major(m.dev) && !m.disk)
 		return 0;
 	grown = reallocarray(to->all, to->n + 1, sizeof(*grown));
 	if (!grown)
@@ -175,7 +175,7 @@ static int list_pids(int proc_fd, pid_t **ret, size_t *ret_n)
 	return 0;
 }
 
-int mounts_read(int proc_fd, struct mounts **ret)
+static int read_mounts(int proc_fd, bool any_device, struct mounts **ret)
 {
 	_cleanup_(mounts_freep) struct mounts *m = calloc(1, sizeof(*m));
 	_cleanup_(seen_done) struct seen seen = {};
@@ -185,6 +185,7 @@ int mounts_read(int proc_fd, struct mounts **ret)
 
 	if (!m)
 		return -ENOMEM;
+	m->any_device = any_device;
 	r = add_process(proc_fd, "self", 0, &seen, m);
 	if (r < 0)
 		return r;
@@ -201,6 +202,16 @@ int mounts_read(int proc_fd, struct mounts **ret)
 	}
 	*ret = TAKE(m);
 	return 0;
+}
+
+int mounts_read(int proc_fd, struct mounts **ret)
+{
+	return read_mounts(proc_fd, false, ret);
+}
+
+int mounts_read_all(int proc_fd, struct mounts **ret)
+{
+	return read_mounts(proc_fd, true, ret);
 }
 
 struct mounts *mounts_free(struct mounts *m)
@@ -324,4 +335,22 @@ int mounts_name(const struct mounts *m, const struct mount *mount, const char *f
 		return -ENOENT;
 	*ret_mount = by;
 	return name_below(by, fs_path, ret);
+}
+
+int mounts_fs_path(const struct mounts *m, dev_t dev, pid_t via_pid, const char *mountpoint,
+		   const char *path, char **ret)
+{
+	const char *below = path + (strcmp(mountpoint, "/") ? strlen(mountpoint) : 0);
+
+	if (!path_is_below(path, mountpoint))
+		return -ENOENT;
+	for (size_t i = 0; i < m->n; i++) {
+		const char *top = strcmp(m->all[i].root, "/") ? m->all[i].root : "";
+
+		if (m->all[i].dev != dev || m->all[i].via_pid != via_pid ||
+		    strcmp(m->all[i].mountpoint, mountpoint))
+			continue;
+		return asprintf(ret, "%s%s", top, *below || *top ? below : "/") < 0 ? -ENOMEM : 0;
+	}
+	return -ENOENT;
 }

@@ -25,6 +25,7 @@ struct mount {
 struct mounts {
 	struct mount *all;
 	size_t n;
+	bool any_device;	/* also those without a block device below */
 };
 
 /*
@@ -32,6 +33,9 @@ struct mounts {
  * negative errno.
  */
 int mounts_read(int proc_fd, struct mounts **ret);
+
+/* The same, and those that live in memory or elsewhere, too. */
+int mounts_read_all(int proc_fd, struct mounts **ret);
 struct mounts *mounts_free(struct mounts *m);
 DEFINE_CLEANUP(struct mounts *, mounts_free);
 
@@ -62,3 +66,10 @@ int mounts_open(int proc_fd, const struct mounts *m, dev_t dev, const struct mou
  */
 int mounts_name(const struct mounts *m, const struct mount *mount, const char *fs_path,
 		const struct mount **ret_mount, char **ret);
+
+/*
+ * The other way: a path below a mountpoint of that namespace, as mounts_name() gave it, from the
+ * filesystem's own root. *ret is the caller's. 0; -ENOENT: no such mount any more; -ENOMEM.
+ */
+int mounts_fs_path(const struct mounts *m, dev_t dev, pid_t via_pid, const char *mountpoint,
+		   const char *path, char **ret);

@@ -19,7 +19,9 @@
 #include "locate/block.h"
 #include "owners/ask.h"
 #include "owners/filesystem.h"
+#include "owners/in_use.h"
 #include "owners/owners.h"
+#include "owners/ram.h"
 #include "owners/unmounted.h"
 
 struct search {
@@ -28,6 +30,8 @@ struct search {
 	struct mounts *mounts;
 	struct filesystem *filesystems;
 	size_t n_filesystems;
+	struct owner *former; /* what was found before, of all incidents */
+	size_t n_former;
 };
 
 /* The part of an incident that lies on its block device. */
@@ -42,6 +46,9 @@ static void search_done(struct search *s)
 	for (size_t i = 0; i < s->n_filesystems; i++)
 		filesystem_done(&s->filesystems[i]);
 	free(s->filesystems);
+	for (size_t i = 0; i < s->n_former; i++)
+		owner_done(&s->former[i]);
+	free(s->former);
 	mounts_free(s->mounts);
 	closep(&s->proc_fd);
 	closep(&s->block_fd);
@@ -225,18 +232,40 @@ static int add_other(struct incident *in, enum owner_kind kind, const char *reas
 	return r < 0 ? r : owners_incomplete(in, "%s", reason);
 }
 
+/* Take the owners of an earlier answer: files seldom change their names. */
+static int keep_former(struct search *s, struct incident *in)
+{
+	size_t n = s->n_former + in->n_owners;
+	struct owner *grown;
+
+	if (!in->n_owners)
+		return 0;
+	grown = reallocarray(s->former, n, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	s->former = grown;
+	memcpy(grown + s->n_former, in->owners, in->n_owners * sizeof(*grown));
+	s->n_former = n;
+	in->n_owners = 0;
+	return 0;
+}
+
 static int ask_incident(struct search *s, struct incident *in)
 {
 	const char *mode = in->device.mode ? in->device.mode : "";
 
+	/* Its owner was seen when the kernel gave the page up, and cannot be found again. */
+	if (incident_is_ram(in))
+		return 0;
+	if (keep_former(s, in) < 0)
+		return -ENOMEM;
 	incident_clear_owners(in);
 	in->owners_complete = true;
+	in->owners_searching = false;
 	string_set(&in->owners_reason, NULL);
 
 	if (!strcmp(mode, "devdax"))
 		return devdax_ask(in);
-	if (!strcmp(mode, "ram"))
-		return add_other(in, OWNER_UNKNOWN, "Ordinary memory: only the kernel knows whose");
 	if (!strcmp(mode, "sector"))
 		return add_other(in, OWNER_UNKNOWN,
 				 "A sector namespace moves its blocks about, and keeps the map");
@@ -248,13 +277,32 @@ static int ask_incident(struct search *s, struct incident *in)
 	return add_other(in, OWNER_UNKNOWN, "No namespace that can be used lies here");
 }
 
+static int find_names(struct search *s)
+{
+	int r;
+
+	for (size_t i = 0; i < s->n_former; i++) {
+		struct filesystem *fs = known_filesystem(s, s->former[i].dev);
+
+		r = s->former[i].dev && fs ? filesystem_try_names(fs, s->mounts, &s->former[i]) : 0;
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < s->n_filesystems; i++) {
+		r = filesystem_find_names(&s->filesystems[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int name_owners(struct search *s, struct incident *in)
 {
 	for (size_t i = 0; i < in->n_owners; i++) {
 		struct filesystem *fs = known_filesystem(s, in->owners[i].dev);
 		int r;
 
-		if (!in->owners[i].dev || !fs)
+		if (!in->owners[i].dev || !fs || incident_is_ram(in))
 			continue;
 		r = filesystem_name_owner(fs, s->mounts, in, &in->owners[i]);
 		if (r < 0)
@@ -263,12 +311,60 @@ static int name_owners(struct search *s, struct incident *in)
 	return 0;
 }
 
-int owners_find(struct incident **incidents, size_t n_incidents)
+/* What processes have open, on the filesystems that must be searched: one walk for all. */
+static int find_in_use(const struct search *s, struct in_use *in_use)
+{
+	size_t n = 0;
+	int r;
+
+	for (size_t i = 0; i < s->n_filesystems; i++)
+		if (filesystem_must_search(&s->filesystems[i]))
+			in_use[n++].dev = s->filesystems[i].view.dev;
+	if (!n)
+		return 0;
+	r = in_use_find(s->proc_fd, in_use, n);
+	return r == -ENOMEM ? r : 0;
+}
+
+static int search_all(struct search *s, const struct scan_how *how)
+{
+	struct in_use *in_use = calloc(s->n_filesystems + 1, sizeof(*in_use)), *next = in_use;
+	int r;
+
+	if (!in_use)
+		return -ENOMEM;
+	r = find_in_use(s, in_use);
+	for (size_t i = 0; i < s->n_filesystems && r >= 0; i++) {
+		if (!filesystem_must_search(&s->filesystems[i]))
+			continue;
+		r = filesystem_search(&s->filesystems[i], next->inodes, next->n, how);
+		next++;
+	}
+	for (size_t i = 0; i < s->n_filesystems; i++)
+		free(in_use[i].inodes);
+	free(in_use);
+	return r;
+}
+
+static int compare_owners(const void *a, const void *b)
+{
+	const struct owner *l = a, *r = b;
+
+	if (l->phys_start != r->phys_start)
+		return l->phys_start < r->phys_start ? -1 : 1;
+	if (l->inode != r->inode)
+		return l->inode < r->inode ? -1 : 1;
+	return (l->file_offset_bytes > r->file_offset_bytes) -
+	       (l->file_offset_bytes < r->file_offset_bytes);
+}
+
+int owners_find(struct incident **incidents, size_t n_incidents, const struct scan_how *how)
 {
 	_cleanup_(search_done) struct search s = {
 		.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 		.block_fd = open("/sys/class/block", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 	};
+	static const struct scan_how all = {};
 	int r;
 
 	if (s.proc_fd < 0 || s.block_fd < 0)
@@ -283,14 +379,24 @@ int owners_find(struct incident **incidents, size_t n_incidents)
 			return r;
 	}
 	for (size_t i = 0; i < s.n_filesystems; i++) {
-		r = filesystem_find_names(&s.filesystems[i], s.proc_fd);
+		r = filesystem_answer(&s.filesystems[i]);
 		if (r < 0)
 			return r;
 	}
+	r = search_all(&s, how ? how : &all);
+	if (r < 0)
+		return r;
+	r = find_names(&s);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < n_incidents; i++) {
-		r = name_owners(&s, incidents[i]);
+		struct incident *in = incidents[i];
+
+		if (in->n_owners)
+			qsort(in->owners, in->n_owners, sizeof(*in->owners), compare_owners);
+		r = name_owners(&s, in);
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return ram_name_owners(s.proc_fd, incidents, n_incidents);
 }

@@ -14,12 +14,15 @@
 #include <stddef.h>
 
 #include "incident.h"
+#include "owners/scan_how.h"
 
 /*
- * Fill in all n incidents, with one directory pass per filesystem at most. 0 or negative errno
- * (out of memory); what one filesystem refuses is said in that incident's owners_reason.
+ * Fill in all n incidents, with one directory pass per filesystem at most, and one search through
+ * all inodes where there is no reverse map. `how` may be NULL; with how->at_once only what is quick: owners_searching
+ * says of which incidents a search could tell more. 0 or negative errno (out of memory); what one
+ * filesystem refuses is said in that incident's owners_reason.
  */
-int owners_find(struct incident **incidents, size_t n_incidents);
+int owners_find(struct incident **incidents, size_t n_incidents, const struct scan_how *how);
 
 /*
  * Who owns these bytes of the block device on which fs_fd lies, now? The check before each

@@ -2,9 +2,9 @@
 /*
  * paths: from inode numbers to names, by one pass over the directories of a filesystem.
  *
- *   ask -> [paths] -> owners
+ *   ask -> [paths] -> filesystem
  *
- * In:   the inodes that all pending incidents want to know about, and an fd of their filesystem.
+ * In:   the inodes that all pending incidents want to know about, and their filesystem.
  * Out:  every hard link of each, from the filesystem's own root.
  *
  * Directory entries carry inode numbers, so no file is looked at but those that match. What is
@@ -20,15 +20,9 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <linux/openat2.h>
 
 #include "cleanup.h"
-#include "owners/handle.h"
 #include "owners/paths.h"
-#include "strv.h"
 
 #define MAX_OPEN     64u
 #define BUFFER_BYTES (32u << 10)
@@ -45,9 +39,7 @@ struct level {
 };
 
 struct walk {
-	int fs_fd;
-	const char *filesystem;
-	dev_t dev;
+	const struct inside *in;
 	struct wanted *wanted;
 	size_t n_missing;
 	struct level *levels;
@@ -57,62 +49,6 @@ struct walk {
 	size_t path_capacity;
 	bool unreadable; /* some directory was left out */
 };
-
-static int compare_wanted(const void *a, const void *b)
-{
-	uint64_t l = ((const struct wanted_inode *)a)->inode;
-	uint64_t r = ((const struct wanted_inode *)b)->inode;
-
-	return (l > r) - (l < r);
-}
-
-struct wanted_inode *wanted_find(const struct wanted *w, uint64_t inode)
-{
-	struct wanted_inode key = { .inode = inode };
-
-	return w->n ? bsearch(&key, w->all, w->n, sizeof(key), compare_wanted) : NULL;
-}
-
-struct wanted_inode *wanted_add(struct wanted *w, uint64_t inode)
-{
-	struct wanted_inode *found = wanted_find(w, inode), *grown;
-	size_t at = w->n;
-
-	if (found)
-		return found;
-	grown = reallocarray(w->all, w->n + 1, sizeof(*grown));
-	if (!grown)
-		return NULL;
-	w->all = grown;
-	while (at > 0 && grown[at - 1].inode > inode)
-		at--;
-	memmove(grown + at + 1, grown + at, (w->n - at) * sizeof(*grown));
-	w->n++;
-	grown[at] = (struct wanted_inode){ .inode = inode };
-	return &grown[at];
-}
-
-static bool is_missing(const struct wanted_inode *w)
-{
-	return strv_length(w->fs_paths) < w->n_names;
-}
-
-size_t wanted_n_missing(const struct wanted *w)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < w->n; i++)
-		n += is_missing(&w->all[i]);
-	return n;
-}
-
-void wanted_done(struct wanted *w)
-{
-	for (size_t i = 0; i < w->n; i++)
-		strv_free(w->all[i].fs_paths);
-	free(w->all);
-	*w = (struct wanted){};
-}
 
 static void close_level(struct level *l)
 {
@@ -131,57 +67,12 @@ static void walk_done(struct walk *w)
 	free(w->path);
 }
 
-static int open_in(int dir_fd, const char *name, uint64_t flags)
-{
-	struct open_how how = {
-		.flags = flags | O_CLOEXEC | O_NOFOLLOW,
-		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd = syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
-
-	return fd < 0 ? -errno : (int)fd;
-}
-
-/* Without touching its access time, where we may: that needs the owner or CAP_FOWNER. */
-static int open_directory(int dir_fd, const char *name)
-{
-	int fd = open_in(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOATIME);
-
-	return fd == -EPERM ? open_in(dir_fd, name, O_RDONLY | O_DIRECTORY) : fd;
-}
-
-static int open_by_inode(const struct walk *w, uint64_t inode)
-{
-	struct inode_facts facts;
-	int r;
-
-	r = handle_inode(w->fs_fd, w->filesystem, inode, &facts);
-	if (r < 0)
-		return r;
-	return handle_open(w->fs_fd, w->filesystem, inode, facts.generation,
-			   O_RDONLY | O_DIRECTORY);
-}
-
-static int open_root(const struct walk *w, struct inode_facts *ret)
-{
-	struct stat st;
-	int r;
-
-	r = handle_root(w->fs_fd, w->filesystem, ret);
-	if (r < 0)
-		return r;
-	if (fstat(w->fs_fd, &st) == 0 && S_ISDIR(st.st_mode) && st.st_ino == ret->inode)
-		return open_directory(w->fs_fd, ".");
-	return handle_open(w->fs_fd, w->filesystem, ret->inode, ret->generation,
-			   O_RDONLY | O_DIRECTORY);
-}
-
 static int open_subdirectory(const struct walk *w, const struct level *parent,
 			     const struct dirent64 *entry)
 {
-	int fd = open_directory(parent->fd, entry->d_name);
+	int fd = inside_open_directory(parent->fd, entry->d_name);
 
-	return fd == -EXDEV ? open_by_inode(w, entry->d_ino) : fd;
+	return fd == -EXDEV ? inside_open_inode(w->in, entry->d_ino, O_RDONLY | O_DIRECTORY) : fd;
 }
 
 /* Takes the fd. */
@@ -221,7 +112,7 @@ static void pop_level(struct walk *w)
 /* Back in a directory that was closed: open it again, at the entry after the one we went down. */
 static int reopen_level(const struct walk *w, struct level *l)
 {
-	l->fd = open_by_inode(w, l->inode);
+	l->fd = inside_open_inode(w->in, l->inode, O_RDONLY | O_DIRECTORY);
 	if (l->fd < 0)
 		return l->fd;
 	l->buffer = malloc(BUFFER_BYTES);
@@ -256,10 +147,13 @@ static int next_entry(const struct walk *w, struct level *l, const struct dirent
 	return 1;
 }
 
-/* walk.path becomes that of the entry; returns its length, or -ENOMEM. */
+/* walk.path becomes that of the entry; returns its length, -ENAMETOOLONG or -ENOMEM. */
 static ssize_t set_path(struct walk *w, const struct level *parent, const char *name)
 {
 	size_t length = strlen(name), needed = parent->path_length + 1 + length + 1;
+
+	if (needed > WANTED_MAX_PATH_BYTES)
+		return -ENAMETOOLONG;
 
 	if (needed > w->path_capacity) {
 		char *grown = realloc(w->path, 2 * needed);
@@ -282,9 +176,9 @@ static bool is_link(const struct walk *w, const struct level *parent, const stru
 
 	if (fstatat(parent->fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
 		return false;
-	if (st.st_dev == w->dev && st.st_ino == entry->d_ino)
+	if (st.st_dev == w->in->dev && st.st_ino == entry->d_ino)
 		return true;
-	fd = open_in(parent->fd, entry->d_name, O_PATH);
+	fd = inside_open_at(parent->fd, entry->d_name, O_PATH);
 	closep(&fd);
 	return fd == -EXDEV;
 }
@@ -292,20 +186,20 @@ static bool is_link(const struct walk *w, const struct level *parent, const stru
 static int note_hit(struct walk *w, const struct level *parent, const struct dirent64 *entry,
 		    struct wanted_inode *wanted)
 {
-	bool was_missing = is_missing(wanted);
 	ssize_t length;
 	int r;
 
-	if (!is_link(w, parent, entry))
+	if (!wanted_is_missing(w->wanted, wanted) || !is_link(w, parent, entry))
 		return 0;
 	length = set_path(w, parent, entry->d_name);
+	if (length == -ENAMETOOLONG)
+		return 0; /* fewer names than links are then told as such */
 	if (length < 0)
 		return (int)length;
-	r = strv_push_once(&wanted->fs_paths, w->path);
+	r = wanted_note(w->wanted, wanted, w->path);
 	if (r < 0)
 		return r;
-	if (was_missing && !is_missing(wanted))
-		w->n_missing--;
+	w->n_missing -= !wanted_is_missing(w->wanted, wanted);
 	return 0;
 }
 
@@ -336,9 +230,14 @@ static int descend(struct walk *w, const struct dirent64 *entry)
 		return 0;
 	}
 	length = set_path(w, parent, entry->d_name);
-	if (length < 0 || fstat(fd, &st) < 0) {
+	if (length == -ENAMETOOLONG || fstat(fd, &st) < 0) {
+		w->unreadable = true;
 		close(fd);
-		return -ENOMEM;
+		return 0;
+	}
+	if (length < 0) {
+		close(fd);
+		return (int)length;
 	}
 	return push_level(w, fd, st.st_ino, (size_t)length);
 }
@@ -349,7 +248,8 @@ static int visit(struct walk *w, const struct dirent64 *entry)
 	struct wanted_inode *wanted;
 	int r;
 
-	if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+	if (entry->d_name[0] == '.' &&
+	    (!entry->d_name[1] || (entry->d_name[1] == '.' && !entry->d_name[2])))
 		return 0;
 	wanted = wanted_find(w->wanted, entry->d_ino);
 	if (wanted) {
@@ -362,7 +262,7 @@ static int visit(struct walk *w, const struct dirent64 *entry)
 
 static int walk_tree(struct walk *w)
 {
-	while (w->n_levels && w->n_missing) {
+	while (w->n_levels && w->n_missing && !w->wanted->full) {
 		const struct dirent64 *entry = NULL;
 		int r;
 
@@ -382,37 +282,23 @@ static int walk_tree(struct walk *w)
 	return w->unreadable && w->n_missing ? -EIO : 0;
 }
 
-int paths_scan(int fs_fd, const char *filesystem, struct wanted *wanted)
+int paths_scan(const struct inside *in, struct wanted *wanted)
 {
-	_cleanup_(walk_done) struct walk w = {
-		.fs_fd = fs_fd,
-		.filesystem = filesystem,
-		.wanted = wanted,
-		.n_missing = wanted_n_missing(wanted),
-	};
-	struct wanted_inode *root_wanted;
-	struct inode_facts root;
-	struct stat st;
+	_cleanup_(walk_done) struct walk w = { .in = in, .wanted = wanted };
+	struct wanted_inode *root = wanted_find(wanted, in->root_inode);
 	int fd, r;
 
-	if (!w.n_missing)
-		return 0;
-	if (fstat(fs_fd, &st) < 0)
-		return -errno;
-	w.dev = st.st_dev;
-	fd = open_root(&w, &root);
-	if (fd < 0)
-		return fd;
-	r = push_level(&w, fd, root.inode, 0);
-	if (r < 0)
-		return r;
-
-	root_wanted = wanted_find(wanted, root.inode);
-	if (root_wanted && !root_wanted->fs_paths) {
-		r = strv_push(&root_wanted->fs_paths, "/");
+	if (root) {
+		r = wanted_note(wanted, root, "/");
 		if (r < 0)
 			return r;
-		w.n_missing--;
 	}
-	return walk_tree(&w);
+	w.n_missing = wanted_n_missing(wanted);
+	if (!w.n_missing)
+		return 0;
+	fd = inside_open_directory(in->root_fd, ".");
+	if (fd < 0)
+		return fd;
+	r = push_level(&w, fd, in->root_inode, 0);
+	return r < 0 ? r : walk_tree(&w);
 }

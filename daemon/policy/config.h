@@ -46,6 +46,7 @@ struct rule {
 	char *hook;		/* asked for lost bytes before they become zeros; NULL: none */
 	char *hook_user;	/* that it runs as, by name; NULL: root */
 	uint64_t hook_timeout_usec;
+	bool record_damage;	/* with the file, as an extended attribute */
 	bool broken;
 	char *file;		/* where it was read, with line, for explain */
 	unsigned line;
@@ -53,6 +54,7 @@ struct rule {
 
 struct config {
 	bool dry_run;
+	uint32_t skip_programs;		/* bits of programs.h; read at start only */
 	bool feed_journal;
 	bool feed_socket;
 	char *feed_file;		/* NULL: off */

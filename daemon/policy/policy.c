@@ -74,11 +74,28 @@ static const struct rule *rule_for_holder(const struct policy_context *ctx,
 	return rule ? rule : first_rule(ctx, in, holder, false);
 }
 
+/* All that it holds can be read again: nobody needs to end for that. */
+static bool has_lost_nothing(const struct incident *in, const struct holder *holder)
+{
+	bool holds_any = false;
+
+	for (size_t i = 0; i < in->n_owners; i++) {
+		if (!holder_find_held(holder, owner_id_of(&in->owners[i])))
+			continue;
+		if (!in->owners[i].rereadable)
+			return false;
+		holds_any = true;
+	}
+	return holds_any;
+}
+
 static const char *why_spared(const struct policy_context *ctx, const struct rule *rule,
 			      const struct incident *in, const struct holder *holder)
 {
 	const char *why = protect_process(ctx, rule, holder);
 
+	if (!why && has_lost_nothing(in, holder))
+		why = "nothing is lost that a read would not bring back";
 	if (!why)
 		why = protect_cgroup(ctx, holder);
 	for (size_t i = 0; !why && i < in->n_owners; i++)
@@ -147,6 +164,14 @@ const struct rule *verdict_hook_rule(const struct policy_context *ctx, const str
 			return rule;
 	}
 	return NULL;
+}
+
+bool verdict_records_damage(const struct policy_context *ctx, const struct incident *in,
+			    const struct owner *owner)
+{
+	const struct rule *rule = rule_for_owner(ctx, in, owner);
+
+	return rule && rule->record_damage && !rule->broken;
 }
 
 /* What one owner's rule says about the repair. */
@@ -222,6 +247,10 @@ int verdict_on_repair(const struct policy_context *ctx, const struct incident *i
 	bool data_lost = !in->owners_complete;
 	int r;
 
+	if (incident_is_ram(in)) {
+		*ret = (struct repair_verdict){ .wish = REPAIR_NONE };
+		return say(&ret->reason, "plain memory has no media to repair");
+	}
 	for (size_t i = 0; i < in->n_owners; i++)
 		data_lost = data_lost || !is_empty(&in->owners[i]);
 

@@ -37,7 +37,10 @@ struct setting {
 };
 
 static const struct setting daemon_settings[] = {
-	{ "DryRun", offsetof(struct config, dry_run), value_boolean, "yes or no", ACTS }, {}
+	{ "DryRun", offsetof(struct config, dry_run), value_boolean, "yes or no", ACTS },
+	{ "SkipBPF", offsetof(struct config, skip_programs), value_programs,
+	  "all, or a list of tracepoints and functions that we listen to", ACTS },
+	{}
 };
 
 static const struct setting feed_settings[] = {
@@ -80,6 +83,7 @@ static const struct setting rule_settings[] = {
 	{ "RestartUnit", offsetof(struct rule, restart_unit), value_boolean, "yes or no", ACTS },
 	{ "Repair", offsetof(struct rule, repair), value_wish, "none, clear or zero", ACTS },
 	{ "PauseHolders", offsetof(struct rule, pause_holders), value_boolean, "yes or no", ACTS },
+	{ "RecordDamage", offsetof(struct rule, record_damage), value_boolean, "yes or no", ACTS },
 	{ "Hook", offsetof(struct rule, hook), value_path, "an absolute path", ACTS },
 	{ "HookUser", offsetof(struct rule, hook_user), value_user_name, "a user's name", MATCHES },
 	{ "HookTimeoutSec", offsetof(struct rule, hook_timeout_usec), value_grace,

@@ -20,6 +20,7 @@
 #include "incident.h"
 #include "policy/glob.h"
 #include "policy/values.h"
+#include "programs.h"
 
 #define GRACE_MAX_USEC (3600ull * 1000000)
 
@@ -217,6 +218,28 @@ int value_user_name(const char *text, void *ret)
 		return -EINVAL;
 	r = value_user(text, &uid);
 	return r < 0 ? r : string_set(ret, text);
+}
+
+int value_programs(const char *text, void *ret)
+{
+	_cleanup_(freep) char *copy = strdup(text);
+	uint32_t programs = 0;
+	char *rest = copy, *word;
+
+	if (!copy)
+		return -ENOMEM;
+	while ((word = strsep(&rest, " \t"))) {
+		int i = program_find(word);
+
+		if (!strcmp(word, "all"))
+			programs = PROGRAMS_ALL;
+		else if (i >= 0)
+			programs |= UINT32_C(1) << i;
+		else if (*word)
+			return -EINVAL;
+	}
+	*(uint32_t *)ret = programs;
+	return 0;
 }
 
 int value_verb(const char *text, void *ret)

@@ -28,6 +28,9 @@ int value_size(const char *text, void *ret);
 /* uid_t, by number or name. -ENOENT: no such user. */
 int value_user(const char *text, void *ret);
 
+/* uint32_t, bits of programs.h: "mce_record mc_event", "all", "": none. -ENOMEM. */
+int value_programs(const char *text, void *ret);
+
 /* char *, a user that exists, by name. -ENOENT: no such user. */
 int value_user_name(const char *text, void *ret);
 

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "range.h"
 #include "repair/plan.h"
@@ -86,6 +87,18 @@ static void refuse(struct page_plan *page, const char *reason, const char *detai
 	page->detail = detail;
 }
 
+/* Each step asks the filesystem again, and one without a reverse map has no answer. */
+static bool found_by_search(const struct incident *in, uint64_t phys_start)
+{
+	for (size_t i = 0; i < in->n_owners; i++) {
+		const char *method = in->owners[i].method;
+
+		if (meets_page(&in->owners[i], phys_start) && method && !strcmp(method, "scan"))
+			return true;
+	}
+	return false;
+}
+
 static void choose(const struct incident *in, enum repair_wish wish, uint32_t kinds,
 		   struct page_plan *page)
 {
@@ -94,6 +107,12 @@ static void choose(const struct incident *in, enum repair_wish wish, uint32_t ki
 			refuse(page, refusals[i].reason, refusals[i].detail);
 			return;
 		}
+	if (found_by_search(in, page->phys_start)) {
+		refuse(page, "no-reverse-map",
+		       "the filesystem cannot be asked who owns the page, so nobody can check it "
+		       "right before each step");
+		return;
+	}
 	if (!kinds || !in->owners_complete) {
 		refuse(page, "owner-unknown", "not every owner of the page is known");
 		return;

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "policy/verdict.h"
+#include "repair/damage.h"
 #include "repair/extent.h"
 #include "repair/record.h"
 #include "repair/remap-private.h"
@@ -149,6 +151,9 @@ static int share_spare(struct remap *m, const struct target *t, int spare_fd)
 	r = extent_share(spare_fd, 0, t->length_bytes, t->fd, t->page_offset_bytes);
 	if (r >= 0 && !salvage_lost_bytes(&m->saved, t->length_bytes))
 		futimens(t->fd, (struct timespec[2]){ { .tv_nsec = UTIME_OMIT }, st.st_mtim });
+	/* Before the sync that makes both durable; where it can't be written, the ledger has it. */
+	if (r >= 0 && verdict_records_damage(m->job->policy, m->in, t->owner))
+		damage_record(t, &m->saved);
 	if (r >= 0 && fsync(t->fd) < 0)
 		r = -errno;
 	return r;

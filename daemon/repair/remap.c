@@ -208,8 +208,12 @@ static int explain_error(struct remap *m, int r)
 	case -ENOMEM:
 	case -EREMOTEIO:
 		return r; /* not an outcome: nobody would hear of it */
-	case -ENOSPC:
 	case -EDQUOT:
+		/* XFS wants room for a split of the file's extent map, root's privilege or not. */
+		return result_stop(
+			m->result, "waiting", "no-space",
+			"the quota of its owner leaves no room to change the file's map");
+	case -ENOSPC:
 		return result_stop(m->result, "waiting", "no-space",
 				   "the filesystem has no room for the spare page");
 	case -EROFS:

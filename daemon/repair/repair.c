@@ -29,7 +29,7 @@
 
 static int ask_anew(const struct repair_job *job, struct incident *in)
 {
-	int r = owners_find(&in, 1);
+	int r = owners_find(&in, 1, &job->how);
 
 	return r < 0 ? r : holders_find(job->proc_fd, &in, 1);
 }

@@ -16,6 +16,7 @@
 
 #include "incident.h"
 #include "locate/address_map.h"
+#include "owners/scan_how.h"
 #include "policy/policy.h"
 #include "repair/journal.h"
 
@@ -28,6 +29,7 @@ struct repair_job {
 	const char *runtime_dir; /* where hooks leave what they give */
 	const struct restore *restored; /* what one gave; NULL: nothing. repair_run()'s own */
 	int proc_fd;
+	struct scan_how how; /* to search for owners */
 };
 
 /*

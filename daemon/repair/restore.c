@@ -7,6 +7,7 @@
  * What is lost is foretold from the lists here, since the page is pinned and read later: a sector
  * that turns out to be unreadable only then was not asked for, and becomes zeros.
  */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -17,6 +18,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include <linux/posix_acl_xattr.h>
 
 #include "json-fields.h"
 #include "owners/handle.h"
@@ -30,6 +34,13 @@
 
 #define PAGE_SECTORS (PAGE_BYTES / SECTOR_BYTES)
 #define ALL_SECTORS  ((1u << PAGE_SECTORS) - 1)
+
+/* Of the kernel's posix_acl.h, which it does not export. */
+#define ACL_USER_OBJ  0x01
+#define ACL_USER      0x02
+#define ACL_GROUP_OBJ 0x04
+#define ACL_MASK      0x10
+#define ACL_OTHER     0x20
 
 struct restore *restore_free(struct restore *r)
 {
@@ -146,11 +157,32 @@ static void remove_tree(const char *path)
 	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
+/* By an ACL: to give a directory away wants CAP_CHOWN, which we do not keep. */
+static int let_in(const char *path, uid_t uid)
+{
+	struct {
+		struct posix_acl_xattr_header header;
+		struct posix_acl_xattr_entry entries[5];
+	} acl = {
+		.header.a_version = htole32(POSIX_ACL_XATTR_VERSION),
+		.entries = {
+			{ htole16(ACL_USER_OBJ), htole16(7), htole32(UINT32_MAX) },
+			{ htole16(ACL_USER), htole16(7), htole32(uid) },
+			{ htole16(ACL_GROUP_OBJ), 0, htole32(UINT32_MAX) },
+			{ htole16(ACL_MASK), htole16(7), htole32(UINT32_MAX) },
+			{ htole16(ACL_OTHER), 0, htole32(UINT32_MAX) },
+		},
+	};
+
+	return setxattr(path, "system.posix_acl_access", &acl, sizeof(acl), 0) < 0 ? -errno : 0;
+}
+
 static int make_directory(const struct repair_job *job, const struct incident *in, const char *user,
 			  char **ret, uid_t *ret_uid)
 {
 	const struct passwd *owner = user ? getpwnam(user) : NULL;
 	_cleanup_(freep) char *path = NULL;
+	int r;
 
 	if (user && !owner)
 		return -EUSERS;
@@ -160,9 +192,8 @@ static int make_directory(const struct repair_job *job, const struct incident *i
 	}
 	if (!mkdtemp(path))
 		return -errno;
-	if (owner && chown(path, owner->pw_uid, owner->pw_gid) < 0) {
-		int r = -errno;
-
+	r = owner ? let_in(path, owner->pw_uid) : 0;
+	if (r < 0) {
 		rmdir(path);
 		return r;
 	}

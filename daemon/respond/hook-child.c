@@ -25,6 +25,7 @@
 #include "cleanup.h"
 #include "respond/hook.h"
 
+#define NOT_RUN		126 /* as a shell says it */
 #define LEFTOVER_ROUNDS 10000 /* against a program that forks against us */
 
 static void limit(int resource, rlim_t value)
@@ -63,16 +64,16 @@ static _Noreturn void child(const struct hook_job *job)
 	umask(077);
 	if (asprintf(&number, "HWPOISOND_INCIDENT=%" PRIu64, job->incident) < 0 ||
 	    asprintf(&directory, "HWPOISOND_RESTORE_DIRECTORY=%s", job->directory) < 0)
-		_exit(126);
+		_exit(NOT_RUN);
 	environment[0] =
 		(char *)"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	environment[1] = number;
 	environment[2] = directory;
 	if (chdir("/") < 0 || dup2(job->input_fd, 0) < 0 || dup2(2, 1) < 0)
-		_exit(126);
+		_exit(NOT_RUN);
 	close_range(3, ~0U, 0);
 	if (become(job->user) < 0)
-		_exit(126);
+		_exit(NOT_RUN);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	execve(job->path, arguments, environment);
 	_exit(127);
@@ -116,6 +117,8 @@ static int wait_for(pid_t pid, uint64_t timeout_usec)
 		return -ETIME;
 	if (waitpid(pid, &status, 0) < 0)
 		return -errno;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_RUN)
+		return -EACCES;
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPROTO;
 }
 

@@ -2,8 +2,8 @@
 /*
  * kernel: what the hardware and the kernel's own error handling report, by BPF.
  *
- * Optional in every part. A tracepoint that this kernel lacks is told as degraded, and the rest is
- * heard; without any of them kernel_new() fails with a reason.
+ * Optional in every part. What this kernel lacks or refuses is told as degraded, and the rest is
+ * heard; without anything kernel_new() fails with a reason.
  */
 #pragma once
 
@@ -14,6 +14,7 @@
 #include <systemd/sd-event.h>
 
 #include "cleanup.h"
+#include "page.h"
 #include "range.h"
 
 struct kernel_source;
@@ -26,6 +27,9 @@ enum report_kind {
 	REPORT_ENTRY,		/* memory_failure() begins: phys */
 	REPORT_RETURN,		/* and ends: phys, error */
 	REPORT_DAX,		/* a file whose mappers it looks for: dev, inode, file_range */
+	REPORT_PAGE,		/* what the page was when memory_failure() began: page; phys or empty */
+	REPORT_NAME,		/* a path of the file that it was of: name */
+	REPORT_UNPOISON,	/* a test has given the page back: phys */
 };
 
 /* One thing that happened. Strings are borrowed, and valid during the call alone. */
@@ -50,6 +54,8 @@ struct kernel_report {
 	dev_t dev;			/* of the superblock: not st_dev on every filesystem */
 	uint64_t inode;
 	struct range file_range;
+	const struct page_facts *page;
+	const char *name;
 };
 
 struct kernel_callbacks {
@@ -61,10 +67,11 @@ struct kernel_callbacks {
 };
 
 /*
- * 0, or negative errno with *ret_reason a static sentence: -EOPNOTSUPP built without BPF, -ENOENT
- * no BTF or no tracepoint at all, -EPERM not allowed to.
+ * `skip`: programs to leave out, as bits of programs.h. 0, or negative errno with *ret_reason a
+ * static sentence: -EOPNOTSUPP built without BPF, -ENOENT no BTF or nothing to listen to, -EPERM not
+ * allowed to.
  */
 int kernel_new(sd_event *event, const struct kernel_callbacks *callbacks, void *userdata,
-	       struct kernel_source **ret, const char **ret_reason);
+	       uint32_t skip, struct kernel_source **ret, const char **ret_reason);
 struct kernel_source *kernel_free(struct kernel_source *k);
 DEFINE_CLEANUP(struct kernel_source *, kernel_free);

@@ -17,10 +17,12 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "cleanup.h"
 #include "range.h"
 #include "source/mce_history.h"
+#include "worker.h"
 
 /* The longest record that a kernel hands out (CONSOLE_EXT_LOG_MAX, later PRINTK_MESSAGE_MAX). */
 #define MAX_RECORD_BYTES 8192
@@ -166,15 +168,77 @@ int mce_history_from(int kmsg_fd, int meminfo_fd, uint64_t phys_address)
 	return r == 0 ? MCE_NEVER : MCE_MAYBE;
 }
 
+/* ---- one log for all ---- */
+
+/* Who reads moves the position for all who have it open, so they take turns. */
+static int kept_log_fd = -1, turns_fd = -1;
+
+static int open_log(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int mce_history_begin(void)
+{
+	_cleanup_(closep) int log_fd = open_log();
+	_cleanup_(closep) int new_turns_fd = -1;
+	int r;
+
+	if (log_fd < 0)
+		return log_fd;
+	new_turns_fd = memfd_create("hwpoisond-log", MFD_CLOEXEC);
+	if (new_turns_fd < 0)
+		return -errno;
+	r = worker_keep_fd(log_fd);
+	if (r >= 0)
+		r = worker_keep_fd(new_turns_fd);
+	if (r < 0) {
+		worker_forget_fd(log_fd);
+		return r;
+	}
+	kept_log_fd = TAKE_FD(log_fd);
+	turns_fd = TAKE_FD(new_turns_fd);
+	return 0;
+}
+
+void mce_history_end(void)
+{
+	worker_forget_fd(kept_log_fd);
+	worker_forget_fd(turns_fd);
+	closep(&kept_log_fd);
+	closep(&turns_fd);
+	kept_log_fd = turns_fd = -1;
+}
+
+/* The lock is the process's, and ends with it. */
+static int take_turn(short type)
+{
+	struct flock whole = { .l_type = type, .l_whence = SEEK_SET };
+
+	while (fcntl(turns_fd, F_SETLKW, &whole) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
 int mce_history_of(uint64_t phys_address)
 {
-	_cleanup_(closep) int kmsg_fd = -1, meminfo_fd = -1;
+	_cleanup_(closep) int log_fd = -1, meminfo_fd = -1;
+	int r;
 
-	kmsg_fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (kmsg_fd < 0)
-		return -errno;
 	meminfo_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
 	if (meminfo_fd < 0)
 		return -errno;
-	return mce_history_from(kmsg_fd, meminfo_fd, phys_address);
+	if (kept_log_fd < 0) {
+		log_fd = open_log();
+		return log_fd < 0 ? log_fd : mce_history_from(log_fd, meminfo_fd, phys_address);
+	}
+	r = take_turn(F_WRLCK);
+	if (r < 0)
+		return r;
+	r = mce_history_from(kept_log_fd, meminfo_fd, phys_address);
+	take_turn(F_UNLCK);
+	return r;
 }

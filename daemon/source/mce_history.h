@@ -18,6 +18,13 @@ enum mce_verdict {
 	MCE_MAYBE,	/* the log no longer reaches back to boot, and some page was hit */
 };
 
+/*
+ * Open the log for all questions to come, here and in workers: for who will not be allowed to any
+ * more. 0 or negative errno, after which each question opens it for itself.
+ */
+int mce_history_begin(void);
+void mce_history_end(void);
+
 /* Page of this physical address. An enum mce_verdict, or negative errno (then treat as MCE_MAYBE). */
 int mce_history_of(uint64_t phys_address);
 

@@ -189,14 +189,17 @@ dying=$(sector_of "$mnt/dying")
 rm "$mnt/dying"
 check_equal "a file that was just removed is not taken for metadata" free "$(kinds "$disk" "$dying" 8)"
 
-# --- without a reverse map nothing is guessed
+# --- without a reverse map its inodes are searched
 
 umount "$mnt"
 mkfs.xfs -q -f -m reflink=1,rmapbt=0 "$disk" && mount "$disk" "$mnt" || exit 99
 make_file "$mnt/a" 64
-check_equal "without a reverse map data have no known owner, and that is said" "unknown false" \
-	"$(ask "$disk" "$(sector_of "$mnt/a")" 8 | jq -r '"\(.owners[0].kind) \(.owners_complete)"')"
-check "in words" grep -q "no reverse map" <<<"$(reason "$disk" "$(sector_of "$mnt/a")" 8)"
+check_equal "without a reverse map the file is found all the same" "file-data scan true" \
+	"$(ask "$disk" "$(sector_of "$mnt/a")" 8 | jq -r '"\(.owners[0].kind) \(.owners[0].method) \(.owners_complete)"')"
+found=$("$OWNERS_OF" --ask "$mnt" "$(sector_of "$mnt/a")" 8)
+check_equal "but the filesystem itself cannot be asked" "unknown false" \
+	"$(jq -r '"\(.owners[0].kind) \(.owners_complete)"' <<<"$found")"
+check "which is said" grep -q "no reverse map" <<<"$(jq -r .owners_reason <<<"$found")"
 check_equal "free space is known all the same" "free true" \
 	"$(ask "$disk" $((n_sectors - 16)) 8 | jq -r '"\(.owners[0].kind) \(.owners_complete)"')"
 

@@ -8,6 +8,7 @@
 #include "policy/config.h"
 #include "policy/lines.h"
 #include "policy/values.h"
+#include "programs.h"
 #include "strv.h"
 #include "test.h"
 
@@ -130,6 +131,32 @@ TEST(the_documented_example_is_read_as_it_is_meant)
 	CHECK(rule->pause_holders && !rule->broken);
 	CHECK(rule->line == 8);
 	CHECK(!rule->exe && !rule->cgroup && !rule->mountpoint && !rule->hook);
+}
+
+TEST(programs_to_skip_are_bits)
+{
+	READ("[Daemon]\nSkipBPF= mce_record\tmc_event \n");
+	CHECK(c->skip_programs == (1u << program_find("mce_record") | 1u << program_find("mc_event")));
+	CHECK(!c->n_problems);
+}
+
+TEST(all_programs_can_be_skipped)
+{
+	READ("[Daemon]\nSkipBPF=mce_record all\n");
+	CHECK(c->skip_programs == PROGRAMS_ALL && !c->n_problems);
+}
+
+TEST(an_empty_list_skips_none_again)
+{
+	READ("[Daemon]\nSkipBPF=all\nSkipBPF=\n");
+	CHECK(c->skip_programs == 0 && !c->n_problems);
+}
+
+TEST(a_program_that_there_is_not_skips_nothing_and_is_told)
+{
+	READ("[Daemon]\nSkipBPF=mc_event\nSkipBPF=mce_record probes\n");
+	CHECK(said(&t, ":3: SkipBPF= must be"));
+	CHECK(c->skip_programs == 1u << program_find("mc_event"));
 }
 
 TEST(a_problem_carries_file_and_line)

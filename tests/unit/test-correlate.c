@@ -207,4 +207,102 @@ TEST(a_corrected_error_is_no_source)
 	CHECK(correlate_sources(c, PAGE(1)) == 0);
 }
 
+static struct kernel_report page_at(uint64_t usec, unsigned page, const struct page_facts *facts)
+{
+	struct kernel_report report = at(REPORT_PAGE, usec, page);
+
+	report.page = facts;
+	return report;
+}
+
+/* Two programs see the same beginning, and which of them comes first is up to the kernel. */
+TEST(the_page_is_of_its_failure_before_and_after_the_entry)
+{
+	const struct page_facts file = { .use = PAGE_FILE, .inode = 131 };
+
+	for (unsigned first = 0; first < 2; first++) {
+		_cleanup_(correlate_freep) struct correlate *c = begin();
+		struct kernel_report name = at(REPORT_NAME, 22, 0);
+		const struct failure_case *found;
+
+		name.name = "/dir/data";
+		if (first) {
+			take(c, page_at(20, 1, &file));
+			take(c, at(REPORT_ENTRY, 21, 1));
+		} else {
+			take(c, at(REPORT_ENTRY, 20, 1));
+			take(c, page_at(21, 1, &file));
+		}
+		take(c, name);
+		take(c, at(REPORT_FAILURE, 30, 1));
+		take(c, at(REPORT_RETURN, 31, 1));
+		CHECK(heard.n_failures == 1);
+		found = correlate_case(c, PAGE(1));
+		REQUIRE(found);
+		CHECK(found->page.use == PAGE_FILE && found->page.inode == 131);
+		CHECK_STREQ(found->page.name, "/dir/data");
+	}
+}
+
+TEST(a_page_without_a_number_is_of_the_failure_under_way)
+{
+	const struct page_facts file = { .use = PAGE_FILE, .inode = 131 };
+	_cleanup_(correlate_freep) struct correlate *c = begin();
+	struct kernel_report page = page_at(25, 1, &file), other = page_at(26, 1, &file);
+
+	page.phys = other.phys = (struct range){ 0 };
+	other.running_tid = WORKER + 1;
+	take(c, at(REPORT_ENTRY, 20, 1));
+	take(c, other);
+	take(c, at(REPORT_FAILURE, 30, 1));
+	take(c, at(REPORT_RETURN, 31, 1));
+	CHECK(correlate_case(c, PAGE(1))->page.use == PAGE_UNSEEN);
+	take(c, at(REPORT_ENTRY, 40, 2));
+	page.seen_usec = 45;
+	take(c, page);
+	take(c, at(REPORT_FAILURE, 50, 2));
+	CHECK(correlate_case(c, PAGE(2))->page.use == PAGE_FILE);
+}
+
+TEST(the_first_look_at_a_page_stays)
+{
+	const struct page_facts file = { .use = PAGE_FILE, .inode = 131 };
+	const struct page_facts other = { .use = PAGE_OTHER };
+	_cleanup_(correlate_freep) struct correlate *c = begin();
+
+	take(c, page_at(20, 1, &file));
+	take(c, page_at(21, 1, &other));
+	take(c, at(REPORT_FAILURE, 30, 1));
+	CHECK(correlate_case(c, PAGE(1))->page.inode == 131);
+}
+
+TEST(a_failure_that_is_not_over_is_no_case_yet)
+{
+	_cleanup_(correlate_freep) struct correlate *c = begin();
+
+	take(c, at(REPORT_ENTRY, 20, 1));
+	CHECK(!correlate_case(c, PAGE(1)));
+	take(c, at(REPORT_FAILURE, 30, 1));
+	CHECK(correlate_case(c, PAGE(1)));
+	CHECK(!correlate_case(c, PAGE(2)));
+}
+
+/* The same page again is another case, and the look at it then says what it was then. */
+TEST(the_second_failure_of_a_page_has_its_own_look)
+{
+	const struct page_facts file = { .use = PAGE_FILE, .inode = 131 };
+	const struct page_facts other = { .use = PAGE_OTHER };
+	_cleanup_(correlate_freep) struct correlate *c = begin();
+
+	take(c, page_at(10, 1, &file));
+	take(c, at(REPORT_FAILURE, 15, 1));
+	take(c, at(REPORT_RETURN, 16, 1));
+	take(c, page_at(20, 1, &other));
+	take(c, at(REPORT_ENTRY, 21, 1));
+	take(c, at(REPORT_FAILURE, 25, 1));
+	take(c, at(REPORT_RETURN, 26, 1));
+	CHECK(heard.n_failures == 2);
+	CHECK(correlate_case(c, PAGE(1))->page.use == PAGE_OTHER);
+}
+
 TEST_MAIN()

@@ -343,9 +343,11 @@ TEST(the_last_events_are_sent_before_we_end)
 {
 	_cleanup_(bench_done) struct bench b = bench_new(true, NULL, NULL);
 	_cleanup_(reader_done) struct reader r = { .fd = -1 }, stuck = { .fd = -1 };
+	int pair[2], status;
 	pid_t pid;
-	int status;
+	char c;
 
+	REQUIRE(pipe(pair) == 0);
 	r.fd = connect_client(&b);
 	stuck.fd = connect_client(&b);
 	for (unsigned i = 0; i < 800; i++)
@@ -359,13 +361,19 @@ TEST(the_last_events_are_sent_before_we_end)
 		ssize_t n;
 
 		b.feed = NULL;
-		while (n_bytes < 800 * 1000 && (n = read(r.fd, buffer, sizeof(buffer))) > 0)
+		if (write(pair[1], "", 1) < 0 || dup2(r.fd, 3) < 0)
+			_exit(2);
+		close_range(4, ~0U, 0); /* the other end is ours, too: it would never end */
+		while (n_bytes < 800 * 1000 && (n = read(3, buffer, sizeof(buffer))) > 0)
 			n_bytes += (uint64_t)n;
 		_exit(n_bytes >= 800 * 1000 ? 0 : 1);
 	}
+	CHECK(read(pair[0], &c, 1) == 1); /* it runs */
 	b.feed = feed_free(b.feed);
 	waitpid(pid, &status, 0);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	close(pair[0]);
+	close(pair[1]);
 }
 
 static struct reader read_file(struct bench *b, const char *name)

@@ -85,6 +85,24 @@ static void fill_repair(struct incident *in)
 	loss->length_bytes = 512;
 }
 
+static void fill_kernel(struct incident *in)
+{
+	struct kernel_signal *signal = kernel_deed_add_signal(&in->kernel);
+	struct owner *cached = incident_add_owner(in);
+
+	string_set(&in->kernel.page_type, "dirty-lru");
+	string_set(&in->kernel.result, "recovered");
+	signal->pid = 4711;
+	signal->start_ticks = UINT64_MAX;
+	string_set(&signal->comm, "evil\x80");
+	signal->code = BUS_MCEERR_AR;
+	signal->virt_start = UINT64_MAX - 4095;
+	cached->kind = OWNER_RAM_FILE;
+	cached->dirty = cached->rereadable = true;
+	cached->page_bytes = 2 << 20;
+	string_set(&cached->hint, "/not/stored");
+}
+
 static struct incident *full_incident(void)
 {
 	struct incident *in = incident_new((struct range){ 0x8021a000, 4096 },
@@ -106,6 +124,7 @@ static struct incident *full_incident(void)
 	in->device.n_sectors = 8;
 	fill_owner(incident_add_owner(in));
 	incident_add_owner(in)->kind = OWNER_RAM_KERNEL;
+	fill_kernel(in);
 	in->owners_complete = false;
 	string_set(&in->owners_reason, "the scan was cut");
 	fill_holder(incident_add_holder(in));
@@ -130,6 +149,15 @@ TEST(an_incident_comes_back_from_json_as_it_was)
 	CHECK(back->owners[0].file_offset_bytes == (uint64_t)INT64_MAX + 1);
 	CHECK(back->owners[0].dev == makedev(259, 1048575) && back->owners[0].mount_pid == 4712);
 	CHECK(back->owners[1].kind == OWNER_RAM_KERNEL);
+	CHECK(back->owners[2].dirty && back->owners[2].rereadable && !back->owners[2].hint);
+	CHECK(back->owners[2].page_bytes == 2 << 20);
+	CHECK_STREQ(back->kernel.page_type, "dirty-lru");
+	CHECK_STREQ(back->kernel.result, "recovered");
+	REQUIRE(back->kernel.n_signals == 1);
+	CHECK_STREQ(back->kernel.signals[0].comm, "evil\x80");
+	CHECK(back->kernel.signals[0].start_ticks == UINT64_MAX);
+	CHECK(back->kernel.signals[0].code == BUS_MCEERR_AR);
+	CHECK(back->kernel.signals[0].virt_start == UINT64_MAX - 4095);
 	CHECK(back->holders[0].start_ticks == UINT64_MAX - 1);
 	CHECK(back->holders[0].mappings[1].virt_start == UINT64_MAX - 4095);
 	CHECK(back->holders[0].uid == UINT32_MAX - 1);

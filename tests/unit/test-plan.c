@@ -49,6 +49,22 @@ TEST(file_data_is_remapped_if_the_rule_asks_for_zero)
 	CHECK(page.method->id == METHOD_REMAP);
 }
 
+TEST(what_only_a_search_found_is_not_written_to)
+{
+	static const enum owner_kind kinds[] = { OWNER_FILE_DATA, OWNER_UNWRITTEN, OWNER_FREE };
+
+	for (size_t i = 0; i < 3; i++) {
+		_cleanup_(incident_freep) struct incident *in = incident_of(START, 512);
+		struct page_plan page;
+
+		own(in, kinds[i], START, 512);
+		REQUIRE(string_set(&in->owners[0].method, "scan") == 0);
+		page = first_page(in, REPAIR_ZERO);
+		CHECK(!page.method);
+		CHECK_STREQ(page.reason, "no-reverse-map");
+	}
+}
+
 TEST(file_data_is_left_alone_by_a_rule_that_only_clears)
 {
 	_cleanup_(incident_freep) struct incident *in = incident_of(START, 512);

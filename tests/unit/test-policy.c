@@ -60,7 +60,7 @@ static struct incident *lost_page(const char *path)
 	    string_set(&in->device.bus, "ndbus0") < 0)
 		abort();
 	in->owners_complete = true;
-	h->pid = 4711;
+	h->pid = 5000000; /* above PID_MAX_LIMIT: nobody has it */
 	h->uid = 105;
 	holds_only(h, o, true, false);
 	if (string_set(&h->comm, "postgres") < 0 || string_set(&h->exe, "/usr/bin/postgres") < 0 ||
@@ -349,6 +349,42 @@ TEST(who_holds_more_than_is_known_or_nothing_that_is_lost_is_only_reported)
 	h->n_holds = 0;
 	CHECK(!decide("[Rule all]\nHolders=kill\nOpeners=kill\n", in));
 	CHECK(h->action == VERB_REPORT && !h->rule);
+}
+
+TEST(nobody_ends_for_what_a_read_brings_back)
+{
+	LOST("/srv/db/base");
+	in->owners[0].kind = OWNER_RAM_FILE;
+	in->owners[0].rereadable = true;
+	holds_only(&in->holders[0], &in->owners[0], true, false);
+
+	CHECK(decide("[Rule a]\nPath=/srv/db/**\nHolders=kill\n", in) == 0);
+	CHECK(in->holders[0].action == VERB_REPORT);
+	CHECK(strstr(in->holders[0].reason, "nothing is lost"));
+	in->owners[0].rereadable = false;
+	CHECK(decide("[Rule a]\nPath=/srv/db/**\nHolders=kill\n", in) == 0);
+	CHECK(in->holders[0].action == VERB_KILL);
+}
+
+TEST(who_holds_a_lost_page_beside_one_that_is_not_lost_is_judged)
+{
+	LOST("/srv/db/base");
+	in->owners[0].rereadable = true;
+	add_owner(in, OWNER_RAM_FILE, "/srv/db/other");
+	holds_too(&in->holders[0], &in->owners[1], true, false);
+
+	CHECK(decide("[Rule a]\nPath=/srv/db/**\nHolders=kill\n", in) == 0);
+	CHECK(in->holders[0].action == VERB_KILL);
+}
+
+TEST(plain_memory_is_never_repaired)
+{
+	LOST("/srv/db/base");
+	string_set(&in->device.mode, "ram");
+	string_set(&in->device.blockdev, NULL);
+
+	CHECK(decide("[Rule a]\nPath=/srv/db/**\nHolders=kill\nRepair=zero\n", in) == 0);
+	CHECK(in->holders[0].action == VERB_KILL && in->repair.wish == REPAIR_NONE);
 }
 
 TEST(every_key_must_match)

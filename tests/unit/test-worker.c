@@ -158,6 +158,38 @@ TEST(a_worker_inherits_no_descriptor_of_the_daemon)
 	CHECK(seen.r == 0);
 }
 
+/* Those of a pair: the first was told of, the second not. */
+static int has_only_the_first(struct worker_link *link, void *job)
+{
+	const int *fds = job;
+
+	return fcntl(fds[0], F_GETFD) >= 0 && fcntl(fds[1], F_GETFD) < 0 ? 0 : -EBADF;
+}
+
+TEST(a_worker_keeps_the_descriptors_that_it_was_told_of)
+{
+	int low = open("/dev/null", O_RDONLY), middle = open("/dev/null", O_RDONLY);
+	int high = fcntl(low, F_DUPFD, 900), fds[2] = { high, low };
+
+	CHECK(worker_keep_fd(high) == 0);
+	CHECK(worker_keep_fd(middle) == 0);
+	CHECK(run(has_only_the_first, 0, fds).r == 0);
+	fds[0] = middle;
+	CHECK(run(has_only_the_first, 0, fds).r == 0);
+	worker_forget_fd(high);
+	fds[1] = high;
+	CHECK(run(has_only_the_first, 0, fds).r == 0);
+	worker_forget_fd(middle);
+	for (int i = 0; i < 15; i++)
+		CHECK(worker_keep_fd(100 + i) == 0);
+	CHECK(worker_keep_fd(200) == -ENOSPC);
+	for (int i = 0; i < 15; i++)
+		worker_forget_fd(100 + i);
+	close(low);
+	close(middle);
+	close(high);
+}
+
 TEST(a_child_whose_daemon_is_gone_gets_no_answer_but_an_error)
 {
 	_cleanup_(worker_link_freep) struct worker_link *link = NULL;

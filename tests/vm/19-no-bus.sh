@@ -90,4 +90,23 @@ wait $reader 2>/dev/null
 sleep 2
 sleeps 5
 stop_daemon
+
+# --- root of a container that gives it no capabilities
+
+cat > $HWP/as-bare-root <<SH
+#!/bin/sh
+exec setpriv --inh-caps=-all --bounding-set=-all $HWPOISOND "\$@"
+SH
+chmod +x $HWP/as-bare-root
+rm -rf $HWP/state $HWP/run
+mark_events
+HWPOISOND=$HWP/as-bare-root start_daemon
+check "so can root without capabilities" wait_event '.type == "io.hwpoisond.daemon.started"'
+check_events \
+	"who is told what that costs, in a sentence each" \
+	'[.[] | select(.type == "io.hwpoisond.source.degraded").data] |
+		([.[].what] - ["nvdimm", "machine check history"] | sort) == ["holders by BPF", "kernel events", "privileges"] and
+		all(.reason | length > 20)'
+check "it answers" ctl status
+stop_daemon
 done_checks

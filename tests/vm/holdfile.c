@@ -38,12 +38,18 @@ static const char usage[] =
 	"usage: holdfile MODE [OPTIONS] FILE\n"
 	"modes: sleep   map, touch, wait\n"
 	"       check   read the range again and again, tell when it changes\n"
+	"       spin    read one byte of the range without end, until a SIGBUS\n"
 	"       store   write counters into slots of the range, check each before the next\n"
 	"       open    only have it open\n"
 	"       read    pread the range, print it and end\n"
 	"       where   print \"MAJOR:MINOR BYTE\", its place on the block device, and end\n"
 	"       forge   send itself the SIGBUS of a lost page, 100 times, and end\n"
 	"  --map shared|sync|private   how to map it (shared)\n"
+	"  --map anonymous|thp|huge    memory of no file, in pages of 4 KiB, or of 2 MiB; FILE is "
+	"-\n"
+	"  --map-length N              map so much, from 0 on; the range is a part of it\n"
+	"  --phys                      print \"phys ADDR\" of the range's first page\n"
+	"  --poison                    MADV_HWPOISON that page\n"
 	"  --write                     open and map writable (store: always)\n"
 	"  --offset N --length N       the range of the file (0, 4096)\n"
 	"  --slots FROM:TO             where in the range store and check work (all of it)\n"
@@ -61,8 +67,8 @@ static const char usage[] =
 
 static struct {
 	const char *mode, *map, *file, *log;
-	bool write, no_touch, early_kill, die, ignore_term, release_on_term;
-	uint64_t offset, length, slots_from, slots_to;
+	bool write, no_touch, early_kill, die, ignore_term, release_on_term, phys, poison;
+	uint64_t offset, length, map_length, slots_from, slots_to;
 } opt = { .map = "shared", .length = 4096 };
 
 static int fd = -1;
@@ -209,19 +215,70 @@ static void print_where(void)
 	       (uint64_t)(e->fe_physical + opt.offset - e->fe_logical));
 }
 
-static void map_range(void)
+#define HUGE_BYTES (2ull << 20)
+
+/* Memory of no file. What is to be of 2 MiB pages is aligned to them, and filled. */
+static unsigned char *map_memory(void)
+{
+	bool thp = !strcmp(opt.map, "thp");
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | (!strcmp(opt.map, "huge") ? MAP_HUGETLB : 0);
+	uint64_t length = opt.map_length ? opt.map_length : opt.length;
+	unsigned char *p = mmap(NULL, length + (thp ? HUGE_BYTES : 0), PROT_READ | PROT_WRITE,
+				flags, -1, 0);
+
+	if (p == MAP_FAILED)
+		die("mmap");
+	if (thp) {
+		p = (unsigned char *)(((uintptr_t)p + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1));
+		if (madvise(p, length, MADV_HUGEPAGE) < 0)
+			die("MADV_HUGEPAGE");
+	}
+	memset(p, 0x5a, length);
+	return p;
+}
+
+static unsigned char *map_file(void)
 {
 	int prot = PROT_READ | (opt.write ? PROT_WRITE : 0), flags = MAP_SHARED;
-	unsigned char byte;
+	unsigned char *p;
 
 	if (!strcmp(opt.map, "private"))
 		flags = MAP_PRIVATE;
 	else if (!strcmp(opt.map, "sync"))
 		flags = MAP_SHARED_VALIDATE | MAP_SYNC;
 
-	base = mmap(NULL, opt.length, prot, flags, fd, opt.offset);
-	if (base == MAP_FAILED)
+	p = mmap(NULL, opt.map_length ? opt.map_length : opt.length, prot, flags, fd,
+		 opt.map_length ? 0 : opt.offset);
+	if (p == MAP_FAILED)
 		die("mmap");
+	return p;
+}
+
+static void print_phys(void)
+{
+	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry;
+
+	if (pagemap < 0 || pread(pagemap, &entry, sizeof(entry),
+				 (uintptr_t)base / 4096 * sizeof(entry)) != sizeof(entry))
+		die("pagemap");
+	close(pagemap);
+	printf("phys 0x%llx\n", (entry & ((1ull << 55) - 1)) * 4096ull);
+}
+
+static void poison_range(void)
+{
+	if (madvise(base - (uintptr_t)base % 4096, 4096, MADV_HWPOISON) < 0)
+		printf("poison errno=%d %s\n", errno, strerror(errno));
+}
+
+static void map_range(void)
+{
+	unsigned char byte;
+
+	base = fd < 0 ? map_memory() : map_file();
+	if (opt.map_length)
+		base += opt.offset;
 
 	/* A writable one is touched by a store, so that the page table says so too. */
 	if (opt.no_touch || !guarded_copy(&byte, base, 1) || !opt.write)
@@ -300,6 +357,20 @@ static bool handle_signal(const siginfo_t *info, unsigned char *buf)
 	return true;
 }
 
+/* Nothing but loads, so that what this processor consumes is ours. */
+static void spin(void)
+{
+	const volatile unsigned char *byte = base;
+
+	if (sigsetjmp(access_failed, 1)) {
+		in_access = 0;
+		return;
+	}
+	in_access = 1;
+	for (;;)
+		(void)*byte;
+}
+
 static void wait_and_work(void)
 {
 	unsigned char *buf = malloc(opt.length), *before = calloc(1, opt.length);
@@ -359,6 +430,9 @@ static void parse(int argc, char **argv)
 					{ "ignore-term", 0, NULL, 'i' },
 					{ "release-on-term", 0, NULL, 'r' },
 					{ "log", 1, NULL, 'l' },
+					{ "map-length", 1, NULL, 'M' },
+					{ "phys", 0, NULL, 'p' },
+					{ "poison", 0, NULL, 'P' },
 					{} };
 	int c;
 
@@ -393,6 +467,15 @@ static void parse(int argc, char **argv)
 			break;
 		case 'l':
 			opt.log = optarg;
+			break;
+		case 'M':
+			opt.map_length = strtoull(optarg, NULL, 0);
+			break;
+		case 'p':
+			opt.phys = true;
+			break;
+		case 'P':
+			opt.poison = true;
 			break;
 		case 's':
 			if (sscanf(optarg, "%" SCNu64 ":%" SCNu64, &opt.slots_from,
@@ -454,8 +537,9 @@ int main(int argc, char **argv)
 	if (opt.early_kill && prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0) < 0)
 		die("PR_MCE_KILL_EARLY");
 
-	fd = open(opt.file, (opt.write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
-	if (fd < 0)
+	if (strcmp(opt.file, "-"))
+		fd = open(opt.file, (opt.write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+	if (fd < 0 && strcmp(opt.file, "-"))
 		die("open");
 	if (!strcmp(opt.mode, "read")) {
 		buf = malloc(opt.length);
@@ -471,7 +555,13 @@ int main(int argc, char **argv)
 	if (strcmp(opt.mode, "open"))
 		map_range();
 
+	if (opt.phys)
+		print_phys();
+	if (opt.poison)
+		poison_range();
 	printf("ready 0x%" PRIx64 "\n", (uint64_t)(uintptr_t)base);
+	if (!strcmp(opt.mode, "spin"))
+		spin();
 	wait_and_work();
 	return 0;
 }

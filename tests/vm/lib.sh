@@ -308,6 +308,23 @@ let_go() {
 	return 0
 }
 
+# --- pages of plain memory, by the kernel's own injector (modprobe hwpoison-inject)
+
+# phys NAME: of the page that a holder maps, one that was started with --phys.
+phys() {
+	sed -n 's/^phys //p' "$HWP/hold.$1"
+}
+
+# lose PHYS: the kernel gives up this page, as after a machine check.
+lose() {
+	printf '0x%x\n' $(($1 / 4096)) > /sys/kernel/debug/hwpoison/corrupt-pfn
+}
+
+# resolved PHYS: the event that this page was resolved, when it comes.
+resolved() {
+	wait_event ".type == \"io.hwpoisond.poison.resolved\" and .data.phys_start == \"$1\"" 20
+}
+
 # --- the daemon
 
 # start_daemon [LINE...]: hwpoisond with these lines as its configuration, or

@@ -240,7 +240,7 @@ static int watch(void)
 		r = nvdimm_new(event, &nvdimm_callbacks, &nv, &nv);
 	if (r < 0)
 		return fail(r);
-	if (kernel_new(event, &kernel_callbacks, NULL, &k, &reason) < 0)
+	if (kernel_new(event, &kernel_callbacks, NULL, 0, &k, &reason) < 0)
 		on_degraded("kernel", reason, NULL);
 	r = sd_event_loop(event);
 	return r < 0 ? fail(r) : 0;

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * scan-xfs: who has these bytes, in an XFS without a reverse map?
+ *
+ *   bulkstat -> [scan-xfs] -> look -> unowned
+ *
+ * In:   ranges that are not free.
+ * Out:  finds; and for what no file has, whether it is in a place of metadata.
+ *
+ * All inodes in their order on the device, each asked for both of its forks. What can't be asked is
+ * where symbolic links and device nodes have their blocks, and where a file has the blocks of its
+ * map: as long as there are such, bytes that nobody has could be theirs.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include <xfs/xfs.h>
+
+#include "cleanup.h"
+#include "owners/scan.h"
+
+#define BATCH 256u
+
+/* Inodes that share a cluster buffer: if it can't be read, none of them can. */
+#define CLUSTER_INODES 64u
+
+/* So many pieces of the inode tables that can't be read, and we give up. */
+#define MAX_UNREADABLE 10000u
+
+struct batch {
+	struct xfs_bulkstat_req req;
+	struct xfs_bulkstat inodes[BATCH];
+};
+
+static int look_at(struct scan *s, const struct xfs_bulkstat *b)
+{
+	struct inode_facts facts = {
+		.inode = b->bs_ino,
+		.generation = b->bs_gen,
+		.mode = b->bs_mode,
+		.n_links = b->bs_nlink,
+	};
+	unsigned parts = (b->bs_extents ? LOOK_DATA : 0) | (b->bs_aextents ? LOOK_XATTR : 0);
+	int r;
+
+	if (!parts)
+		return 0;
+	if (!S_ISREG(facts.mode) && !S_ISDIR(facts.mode)) {
+		s->n_hidden++;
+		return 0;
+	}
+	r = look_at_inode(&s->look, &facts, parts);
+	if (r >= 0 && s->look.seen_bytes / b->bs_blksize < b->bs_blocks)
+		s->n_hidden++;
+	return scan_looked(s, r);
+}
+
+/* 1: settled, 0: go on, or -ENOMEM. */
+static int look_at_batch(struct scan *s, const struct batch *batch)
+{
+	for (uint32_t i = 0; i < batch->req.hdr.ocount; i++) {
+		int r = look_at(s, &batch->inodes[i]);
+
+		if (r < 0)
+			return r;
+		if (scan_count(s, 1))
+			return 1;
+	}
+	return 0;
+}
+
+int scan_xfs(struct scan *s)
+{
+	_cleanup_(freep) struct batch *batch = calloc(1, sizeof(*batch));
+	unsigned n_unreadable = 0;
+	int r;
+
+	if (!batch)
+		return -ENOMEM;
+	for (uint64_t next = 0;; next = batch->req.hdr.ino) {
+		batch->req.hdr = (struct xfs_bulk_ireq){ .ino = next, .icount = BATCH };
+		if (ioctl(s->look.fs_fd, XFS_IOC_BULKSTAT, batch) < 0) {
+			if (errno == ENOMEM)
+				return -ENOMEM;
+			s->unsure = true;
+			if (errno == EINVAL || errno == ENOTTY || ++n_unreadable > MAX_UNREADABLE)
+				return 0;
+			batch->req.hdr.ino = (next / CLUSTER_INODES + 1) * CLUSTER_INODES;
+			continue;
+		}
+		if (!batch->req.hdr.ocount) {
+			s->all_seen = true;
+			return 0;
+		}
+		r = look_at_batch(s, batch);
+		if (r)
+			return r < 0 ? r : 0;
+	}
+}
+
+/* ---- what no file has ---- */
+
+struct place {
+	struct xfs_fsop_geom geometry;
+	unsigned block_bits; /* of a block's number within its group */
+	unsigned inode_bits; /* of an inode's number within its block */
+	uint64_t group;
+	uint64_t block; /* in the group */
+};
+
+static unsigned bits_for(uint64_t n)
+{
+	unsigned bits = 0;
+
+	while ((UINT64_C(1) << bits) < n)
+		bits++;
+	return bits;
+}
+
+static int place_of(int fs_fd, uint64_t byte, struct place *ret)
+{
+	struct xfs_fsop_geom *g = &ret->geometry;
+	uint64_t block;
+
+	if (ioctl(fs_fd, XFS_IOC_FSGEOMETRY, g) < 0)
+		return -errno;
+	if (!g->blocksize || !g->agblocks || !g->inodesize || g->inodesize > g->blocksize)
+		return -EOPNOTSUPP;
+	block = byte / g->blocksize;
+	ret->block_bits = bits_for(g->agblocks);
+	ret->inode_bits = bits_for(g->blocksize / g->inodesize);
+	ret->group = block / g->agblocks;
+	ret->block = block % g->agblocks;
+	return 0;
+}
+
+/* Superblock, and the heads of free space and inodes: four sectors in front of each group. */
+static bool in_group_heads(const struct place *p)
+{
+	uint32_t heads = 4 * p->geometry.sectsize;
+
+	return p->block < (heads + p->geometry.blocksize - 1) / p->geometry.blocksize;
+}
+
+static bool in_log(const struct place *p)
+{
+	uint64_t number = p->group << p->block_bits | p->block;
+
+	return p->geometry.logstart && number >= p->geometry.logstart &&
+	       number < p->geometry.logstart + p->geometry.logblocks;
+}
+
+/* Does the filesystem have inodes in this block? */
+static bool in_inodes(int fs_fd, const struct place *p)
+{
+	struct {
+		struct xfs_inumbers_req req;
+		struct xfs_inumbers groups[2];
+	} n = {};
+	uint64_t first = (p->group << p->block_bits | p->block) << p->inode_bits;
+	uint64_t n_here = UINT64_C(1) << p->inode_bits;
+
+	/* The kernel begins with the group of inodes that this one is in. */
+	n.req.hdr.ino = first;
+	n.req.hdr.icount = 2;
+	if (ioctl(fs_fd, XFS_IOC_INUMBERS, &n) < 0)
+		return false;
+	for (uint32_t i = 0; i < n.req.hdr.ocount; i++) {
+		uint64_t start = n.groups[i].xi_startino;
+
+		for (uint64_t k = first; k < first + n_here; k++)
+			if (k >= start && k - start < 64 &&
+			    n.groups[i].xi_allocmask >> (k - start) & 1)
+				return true;
+	}
+	return false;
+}
+
+enum owner_kind scan_xfs_leftover(struct scan *s, struct range bytes, uint64_t *ret_end)
+{
+	struct place p;
+	uint64_t block_bytes;
+
+	*ret_end = range_end(bytes);
+	if (place_of(s->look.fs_fd, bytes.start_bytes, &p) < 0)
+		return OWNER_UNKNOWN;
+	block_bytes = p.geometry.blocksize;
+	if (bytes.start_bytes - bytes.start_bytes % block_bytes + block_bytes < *ret_end)
+		*ret_end = bytes.start_bytes - bytes.start_bytes % block_bytes + block_bytes;
+	if (in_log(&p))
+		return OWNER_LOG;
+	if (in_group_heads(&p) || in_inodes(s->look.fs_fd, &p))
+		return OWNER_METADATA;
+	/* A copy on write that is under way has blocks that no map shows. */
+	return s->n_hidden || s->unsure || s->look.saw_shared ? OWNER_UNKNOWN : OWNER_METADATA;
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* search: which bytes still lack an owner, and the hints that one search leaves for the next. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "owners/fsmap.h"
+#include "owners/hints.h"
+#include "owners/unowned.h"
+#include "scratch.h"
+#include "test.h"
+
+#define KIB UINT64_C(1024)
+
+static struct unowned unowned_of(const struct range *ranges, size_t n)
+{
+	struct unowned u = {};
+
+	for (size_t i = 0; i < n; i++)
+		if (unowned_add(&u, ranges[i]) < 0)
+			exit(99);
+	unowned_sort(&u);
+	return u;
+}
+
+#define UNOWNED(...)                                                                               \
+	unowned_of((const struct range[]){ __VA_ARGS__ },                                          \
+		   sizeof((const struct range[]){ __VA_ARGS__ }) / sizeof(struct range))
+
+static struct find data(uint64_t start, uint64_t length, uint64_t inode)
+{
+	return (struct find){
+		.kind = OWNER_FILE_DATA,
+		.bytes = { start, length },
+		.inode = inode,
+		.file_offset_bytes = 100 * KIB,
+	};
+}
+
+TEST(a_search_is_over_when_each_byte_has_one_owner)
+{
+	_cleanup_(unowned_done) struct unowned u = UNOWNED({ 8 * KIB, 4 * KIB }, { 0, 512 });
+	struct find left = data(0, 10 * KIB, 11), right = data(10 * KIB, 64 * KIB, 12);
+
+	CHECK(!unowned_settled(&u));
+	CHECK(unowned_found(&u, &left) == 1);
+	CHECK(!unowned_settled(&u));
+	CHECK(unowned_found(&u, &right) == 1);
+	CHECK(unowned_settled(&u));
+}
+
+TEST(a_find_is_clipped_and_keeps_its_place_in_the_file)
+{
+	_cleanup_(unowned_done) struct unowned u = UNOWNED({ 8 * KIB, 512 });
+	struct find file = data(4 * KIB, 64 * KIB, 11);
+
+	REQUIRE(unowned_found(&u, &file) == 1);
+	CHECK(u.finds[0].find.bytes.start_bytes == 8 * KIB);
+	CHECK(u.finds[0].find.bytes.length_bytes == 512);
+	CHECK(u.finds[0].find.file_offset_bytes == 104 * KIB);
+}
+
+TEST(what_is_shared_settles_nothing)
+{
+	_cleanup_(unowned_done) struct unowned u = UNOWNED({ 0, 4 * KIB });
+	struct find one = data(0, 4 * KIB, 11), two = data(0, 4 * KIB, 12);
+
+	one.shared = two.shared = true;
+	CHECK(unowned_found(&u, &one) == 1);
+	CHECK(unowned_found(&u, &two) == 1);
+	CHECK(!unowned_settled(&u));
+}
+
+TEST(the_same_file_found_twice_counts_once)
+{
+	_cleanup_(unowned_done) struct unowned u = UNOWNED({ 0, 8 * KIB });
+	struct find half = data(0, 4 * KIB, 11);
+
+	CHECK(unowned_found(&u, &half) == 1);
+	CHECK(unowned_found(&u, &half) == 0);
+	CHECK(!unowned_settled(&u));
+	CHECK(u.ranges[0].n_finds == 1);
+}
+
+TEST(two_files_that_claim_the_same_bytes_do_not_settle_others)
+{
+	_cleanup_(unowned_done) struct unowned u = UNOWNED({ 0, 8 * KIB });
+	struct find one = data(0, 4 * KIB, 11), two = data(0, 4 * KIB, 12);
+
+	CHECK(unowned_found(&u, &one) == 1);
+	CHECK(unowned_found(&u, &two) == 1);
+	CHECK(!unowned_settled(&u));
+}
+
+TEST(ranges_that_overlap_are_one)
+{
+	_cleanup_(unowned_done) struct unowned u = UNOWNED({ 4 * KIB, 4 * KIB }, { 0, 5 * KIB },
+							   { 8 * KIB, KIB });
+
+	CHECK(u.n == 2);
+	CHECK(u.ranges[0].bytes.start_bytes == 0 && u.ranges[0].bytes.length_bytes == 8 * KIB);
+	CHECK(unowned_meets(&u, (struct range){ 8 * KIB + 512, 1 }));
+	CHECK(!unowned_meets(&u, (struct range){ 9 * KIB, 100 * KIB }));
+}
+
+TEST(a_hundred_thousand_ranges_are_found_again)
+{
+	_cleanup_(unowned_done) struct unowned u = {};
+
+	for (uint64_t i = 100000; i-- > 0;)
+		REQUIRE(unowned_add(&u, (struct range){ i * 8 * KIB, 512 }) == 0);
+	unowned_sort(&u);
+	REQUIRE(u.n == 100000);
+	for (uint64_t i = 0; i < 100000; i++) {
+		struct find file = data(i * 8 * KIB, 4 * KIB, 11 + i);
+
+		REQUIRE(!unowned_settled(&u));
+		REQUIRE(unowned_found(&u, &file) == 1);
+	}
+	CHECK(unowned_settled(&u));
+}
+
+TEST(more_finds_than_are_kept_are_told)
+{
+	_cleanup_(unowned_done) struct unowned u = UNOWNED({ 0, 4 * KIB });
+
+	for (uint64_t i = 0; i <= FSMAP_MAX_PIECES; i++) {
+		struct find file = data(0, 4 * KIB, 11 + i);
+
+		file.shared = true;
+		REQUIRE(unowned_found(&u, &file) >= 0);
+	}
+	CHECK(u.ranges[0].truncated);
+	CHECK(u.ranges[0].n_finds == FSMAP_MAX_PIECES);
+}
+
+/* ---- hints ---- */
+
+#define DEV makedev(259, 3)
+
+static void leave_hints(const char *directory, uint64_t n, bool whole)
+{
+	struct hints_writer *w;
+
+	if (hints_begin(directory, DEV, &w) < 0)
+		exit(99);
+	/* Backwards, since inodes and blocks need not be in one order. */
+	for (uint64_t i = n; i-- > 0;)
+		if (hints_add(w, 1000 + i, (struct range){ i * 8 * KIB, 4 * KIB }) < 0)
+			exit(99);
+	if (hints_finish(w, whole) < 0)
+		exit(99);
+}
+
+static size_t n_hinted(const char *directory, struct range range, uint64_t *ret_first)
+{
+	_cleanup_(unowned_done) struct unowned u = UNOWNED(range);
+	_cleanup_(freep) uint64_t *inodes = NULL;
+	size_t n;
+
+	if (hints_find(directory, DEV, &u, &inodes, &n) < 0)
+		exit(99);
+	*ret_first = n ? inodes[0] : 0;
+	return n;
+}
+
+TEST(hints_name_who_had_the_bytes)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	uint64_t first;
+
+	leave_hints(dir.path, 100000, true); /* more than one batch */
+	CHECK(n_hinted(dir.path, (struct range){ 77777 * 8 * KIB + 512, 512 }, &first) == 1);
+	CHECK(first == 78777);
+	CHECK(n_hinted(dir.path, (struct range){ 77777 * 8 * KIB + 4096, 512 }, &first) == 0);
+	CHECK(n_hinted(dir.path, (struct range){ 5 * 8 * KIB, 40 * KIB }, &first) == 5);
+	CHECK(first == 1005);
+}
+
+TEST(no_hints_are_no_error)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	uint64_t first;
+
+	CHECK(n_hinted(dir.path, (struct range){ 0, 512 }, &first) == 0);
+}
+
+TEST(a_list_of_a_part_does_not_replace_a_longer_one)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	uint64_t first;
+
+	leave_hints(dir.path, 1000, true);
+	leave_hints(dir.path, 10, false);
+	CHECK(n_hinted(dir.path, (struct range){ 900 * 8 * KIB, 512 }, &first) == 1);
+	leave_hints(dir.path, 10, true);
+	CHECK(n_hinted(dir.path, (struct range){ 900 * 8 * KIB, 512 }, &first) == 0);
+	leave_hints(dir.path, 2000, false);
+	CHECK(n_hinted(dir.path, (struct range){ 900 * 8 * KIB, 512 }, &first) == 1);
+}
+
+TEST(hints_are_neither_read_from_nor_left_where_others_can_write)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(unowned_done) struct unowned u = UNOWNED({ 0, 512 });
+	struct hints_writer *w;
+	uint64_t *inodes;
+	size_t n;
+
+	leave_hints(dir.path, 10, true);
+	REQUIRE(chmod(dir.path, 0777) == 0);
+	CHECK(hints_begin(dir.path, DEV, &w) == -EPERM);
+	CHECK(hints_find(dir.path, DEV, &u, &inodes, &n) == -EPERM);
+	chmod(dir.path, 0700);
+}
+
+TEST(a_list_of_nonsense_gives_hints_or_none_but_no_harm)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(closep) int fd = -1;
+	char path[128];
+	uint64_t first;
+
+	snprintf(path, sizeof(path), "%s/hints-%u:%u", dir.path, major(DEV), minor(DEV));
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	REQUIRE(fd >= 0);
+	for (unsigned i = 0; i < 100001; i++) {
+		uint64_t odd = i * UINT64_C(0x9e3779b97f4a7c15);
+
+		REQUIRE(write(fd, &odd, sizeof(odd)) == sizeof(odd));
+	}
+	CHECK(n_hinted(dir.path, (struct range){ KIB, UINT64_C(1) << 62 }, &first) < 100001);
+}
+
+TEST_MAIN()
