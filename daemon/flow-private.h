@@ -48,6 +48,7 @@ struct flow {
 	struct journey *repairing; /* one at a time */
 	struct stopped_unit **units; /* see flow-units.c */
 	size_t n_units;
+	struct worker *ram_scan; /* NULL: none runs */
 	unsigned n_responding;
 	uint64_t last_number;
 	bool ledger_failed;
@@ -106,6 +107,9 @@ void flow_note_room(struct flow *f, int r);
 /* flow-ram.c: end those of plain memory in this range that the kernel no longer calls poisoned. */
 void ram_end_gone(struct flow *f, struct range phys);
 extern const char ram_why_not_repaired[];
+
+/* This page is poisoned, and nobody has told: begin an incident if there is none. */
+void ram_begin_unheard(struct flow *f, uint64_t phys_start);
 
 /* The next stage; if other rules are in force by now, it is judged by them first. */
 void journey_go_on(struct journey *j, enum stage next);

@@ -5,9 +5,10 @@
  *   hearing -> [flow-ram] -> flow-resolve, flow-respond; no repair
  *
  * No list tells of such pages: an incident begins when the kernel has handled its page, with what
- * the page was seen to be at that moment. There are no media to mend and nothing to write: the
- * kernel has taken the page out of use. The incident stays open, so that nobody forgets the DIMM,
- * until the kernel no longer calls the page poisoned: after a reboot, or in a test.
+ * the page was seen to be at that moment; or when flow-ram-scan.c comes upon it. There are no media
+ * to mend and nothing to write: the kernel has taken the page out of use. The incident stays open,
+ * so that nobody forgets the DIMM, until the kernel no longer calls the page poisoned: after a
+ * reboot, or in a test.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,6 +22,13 @@
 const char ram_why_not_repaired[] =
 	"the kernel has taken this page of memory out of use, and there are no media to repair";
 
+static uint64_t page_bytes_of(const struct incident *in)
+{
+	uint64_t bytes = in->n_owners ? in->owners[0].page_bytes : 0;
+
+	return bytes > PAGE_BYTES ? bytes : PAGE_BYTES;
+}
+
 static struct journey *find(const struct flow *f, struct range phys)
 {
 	for (size_t i = 0; i < f->n_journeys; i++)
@@ -29,7 +37,8 @@ static struct journey *find(const struct flow *f, struct range phys)
 	return NULL;
 }
 
-static int begin(struct flow *f, struct range phys, const struct failure_case *c)
+static int begin(struct flow *f, struct range phys, const char *page_type,
+		 const struct page_facts *page)
 {
 	_cleanup_(incident_freep) struct incident *in = incident_new(phys, SOURCE_MEMORY_FAILURE);
 	int r;
@@ -38,30 +47,54 @@ static int begin(struct flow *f, struct range phys, const struct failure_case *c
 		return -ENOMEM;
 	r = string_set(&in->device.mode, "ram");
 	if (r >= 0)
-		r = ram_add_owner(in, c->page_type, &c->page);
+		r = ram_add_owner(in, page_type, page);
 	return r < 0 ? r : journey_begin(f, &in);
+}
+
+/* Of persistent memory, badblocks tell. */
+static void begin_if_new(struct flow *f, uint64_t phys_start, const char *page_type,
+			 const struct page_facts *page)
+{
+	struct range phys = { phys_start, PAGE_BYTES }, piece;
+	int r;
+
+	if (address_map_find(nvdimm_map(f->parts.nvdimm), phys, &piece) || find(f, phys))
+		return;
+	r = begin(f, phys, page_type, page);
+	flow_note_room(f, r);
+	if (r < 0 && r != -ENOSPC)
+		log_err(r, "Cannot begin an incident for the page at 0x%" PRIx64, phys_start);
 }
 
 void flow_failed(struct flow *f, const struct failure_case *c)
 {
-	struct range phys = { c->phys_start, PAGE_BYTES }, piece;
-	int r;
+	struct page_facts page = c->page;
 
-	/* Of persistent memory, badblocks tell. What is known of the page is taken up by now. */
-	if (address_map_find(nvdimm_map(f->parts.nvdimm), phys, &piece) || find(f, phys))
-		return;
-	r = begin(f, phys, c);
-	flow_note_room(f, r);
-	if (r < 0 && r != -ENOSPC)
-		log_err(r, "Cannot begin an incident for the page at 0x%" PRIx64, c->phys_start);
+	/* Whoever had it has lost it before, when nobody looked: now it is only out of use. */
+	if (!strcmp(c->result, "already-poisoned") && page.use == PAGE_OTHER)
+		page.use = PAGE_UNSEEN;
+	begin_if_new(f, c->phys_start, c->page_type, &page);
 	flow_pump(f);
 }
 
-static uint64_t page_bytes_of(const struct incident *in)
+/* The first small page of a huge one may stand for another of it, which was heard of. */
+static bool is_of_known_huge_page(const struct flow *f, struct range phys)
 {
-	uint64_t bytes = in->n_owners ? in->owners[0].page_bytes : 0;
+	for (size_t i = 0; i < f->n_journeys; i++) {
+		const struct incident *in = f->journeys[i]->in;
 
-	return bytes > PAGE_BYTES ? bytes : PAGE_BYTES;
+		if (range_overlaps(range_align_out(in->phys, page_bytes_of(in)), phys))
+			return true;
+	}
+	return false;
+}
+
+void ram_begin_unheard(struct flow *f, uint64_t phys_start)
+{
+	const struct page_facts unseen = { .use = PAGE_UNSEEN };
+
+	if (!is_of_known_huge_page(f, (struct range){ phys_start, PAGE_BYTES }))
+		begin_if_new(f, phys_start, "unknown", &unseen);
 }
 
 void ram_end_gone(struct flow *f, struct range phys)

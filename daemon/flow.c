@@ -21,6 +21,7 @@
 
 #include "flow-private.h"
 #include "log.h"
+#include "owners/ram.h"
 #include "policy/verdict.h"
 #include "reconcile.h"
 
@@ -366,9 +367,11 @@ void flow_mounts_changed(struct flow *f)
 	for (size_t i = 0; i < f->n_journeys; i++) {
 		struct journey *j = f->journeys[i];
 		bool unowned = j->in->n_owners == 1 && j->in->owners[0].kind == OWNER_RAW;
+		/* What a mount can't tell is not asked for again. */
+		bool hopeless = incident_is_ram(j->in) && !ram_wants_names(j->in);
 		bool waiting = j->in->repair.state && !strcmp(j->in->repair.state, "waiting");
 
-		if (!j->busy && j->stage == STAGE_REST &&
+		if (!j->busy && j->stage == STAGE_REST && !hopeless &&
 		    (unowned || waiting || !j->in->owners_complete))
 			j->stage = STAGE_RESOLVE;
 	}
@@ -539,6 +542,7 @@ struct flow *flow_free(struct flow *f)
 		return NULL;
 	resolve_cancel(f);
 	search_cancel(f);
+	worker_free(f->ram_scan);
 	while (f->n_journeys)
 		journey_free(f->journeys[f->n_journeys - 1]);
 	if (f->parts.ledger)

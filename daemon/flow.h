@@ -51,6 +51,12 @@ DEFINE_CLEANUP(struct flow *, flow_free);
 /* Something may have changed: read what is bad and go on from there. Never blocks for long. */
 void flow_rescan(struct flow *f);
 
+/*
+ * Reports of the kernel were lost, or this is the start: look for pages of plain memory that it calls
+ * poisoned, in a worker.
+ */
+void flow_ram_rescan(struct flow *f);
+
 /* A filesystem came or went: what nobody owned, or could not be repaired, is looked at again. */
 void flow_mounts_changed(struct flow *f);
 

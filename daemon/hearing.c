@@ -161,8 +161,10 @@ static void on_lost(uint64_t n_lost, void *userdata)
 	snprintf(reason, sizeof(reason),
 		 "%" PRIu64 " reports of the kernel did not fit into the ring", n_lost);
 	degraded_begin(h->degraded, "kernel events", reason);
-	if (h->flow)
+	if (h->flow) {
 		flow_rescan(h->flow);
+		flow_ram_rescan(h->flow);
+	}
 }
 
 static void on_degraded(const char *what, const char *reason, void *userdata)

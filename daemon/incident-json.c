@@ -405,8 +405,7 @@ struct json_object *incident_to_json(const struct incident *in)
 	if (in->owners_searching)
 		field_put_bool(&f, "owners_searching", true);
 	put_made(&f, "holders", holders_to_json(in));
-	if (in->kernel.page_type)
-		put_made(&f, "kernel", kernel_deed_to_json(&in->kernel));
+	kernel_deed_put(&f, &in->kernel);
 	put_made(&f, "repair", repair_to_json(&in->repair));
 	return json_fields_done(&f);
 }
@@ -472,9 +471,7 @@ int incident_from_json(struct json_object *json, struct incident **ret)
 	field_get_bool(&f, "owners_searching", &in->owners_searching);
 	get_holders(&f, in);
 
-	part = field_get_object(&f, "kernel");
-	if (part)
-		f.r = kernel_deed_from_json(part, &in->kernel);
+	kernel_deed_get(&f, &in->kernel);
 	part = field_get_object(&f, "repair");
 	if (part)
 		f.r = repair_from_json(part, in);

@@ -69,42 +69,59 @@ static int signal_from_json(struct json_object *json, struct kernel_signal *sign
 	return 0;
 }
 
-struct json_object *kernel_deed_to_json(const struct kernel_deed *deed)
+static struct json_object *signals_to_json(const struct kernel_deed *deed)
 {
-	struct json_object *signals = json_object_new_array();
-	struct json_fields f = json_fields_new();
+	_cleanup_(json_object_putp) struct json_object *array = json_object_new_array();
 
-	for (size_t i = 0; signals && i < deed->n_signals; i++) {
+	for (size_t i = 0; array && i < deed->n_signals; i++) {
 		struct json_object *one = signal_to_json(&deed->signals[i]);
 
-		if (!one || json_object_array_add(signals, one) < 0) {
+		if (!one || json_object_array_add(array, one) < 0) {
 			json_object_put(one);
-			f.r = -ENOMEM;
+			return NULL;
 		}
 	}
-	if (!signals)
-		f.r = -ENOMEM;
-	field_put_string(&f, "page_type", deed->page_type);
-	field_put_string(&f, "result", deed->result);
-	field_put_object(&f, "signalled", signals);
-	return json_fields_done(&f);
+	return TAKE(array);
 }
 
-int kernel_deed_from_json(struct json_object *json, struct kernel_deed *deed)
+void kernel_deed_put(struct json_fields *f, const struct kernel_deed *deed)
 {
-	struct json_fields f = { .object = json };
+	struct json_fields own = { 0 };
+	struct json_object *signals, *object;
+
+	if (!deed->page_type)
+		return;
+	own = json_fields_new();
+	signals = signals_to_json(deed);
+	if (!signals)
+		own.r = -ENOMEM;
+	field_put_string(&own, "page_type", deed->page_type);
+	field_put_string(&own, "result", deed->result);
+	field_put_object(&own, "signalled", signals);
+	object = json_fields_done(&own);
+	if (!object && f->r == 0)
+		f->r = -ENOMEM;
+	field_put_object(f, "kernel", object);
+}
+
+void kernel_deed_get(struct json_fields *f, struct kernel_deed *deed)
+{
+	struct json_fields own = { .object = field_get_object(f, "kernel") };
 	struct json_object *signals;
 
-	field_require(&f, "page_type");
-	field_get_string(&f, "page_type", &deed->page_type);
-	field_require(&f, "result");
-	field_get_string(&f, "result", &deed->result);
-	signals = field_get_array(&f, "signalled");
-	for (size_t i = 0; signals && f.r == 0 && i < json_object_array_length(signals); i++) {
+	if (!own.object)
+		return;
+	field_require(&own, "page_type");
+	field_get_string(&own, "page_type", &deed->page_type);
+	field_require(&own, "result");
+	field_get_string(&own, "result", &deed->result);
+	signals = field_get_array(&own, "signalled");
+	for (size_t i = 0; signals && own.r == 0 && i < json_object_array_length(signals); i++) {
 		struct kernel_signal *signal = kernel_deed_add_signal(deed);
 
-		f.r = signal ? signal_from_json(json_object_array_get_idx(signals, i), signal)
-			     : -ENOMEM;
+		own.r = signal ? signal_from_json(json_object_array_get_idx(signals, i), signal)
+			       : -ENOMEM;
 	}
-	return f.r;
+	if (own.r < 0)
+		f->r = own.r;
 }

@@ -257,7 +257,7 @@ int holder_add_held(struct holder *holder, struct held_owner held);
 const struct held_owner *holder_find_held(const struct holder *holder, struct owner_id id);
 
 bool incident_is_open(const struct incident *in);	/* neither repaired nor gone */
-bool incident_is_ram(const struct incident *in);	/* in plain memory: no list has it, nothing to mend */
+bool incident_is_ram(const struct incident *in);	/* plain memory: in no list, not to mend */
 
 /* Replace a string field: frees the old one. 0 or -ENOMEM (the old one stays). value may be NULL. */
 int string_set(char **field, const char *value);
@@ -276,9 +276,9 @@ struct json_object *owner_to_json(const struct owner *owner);
 struct json_object *holder_to_json(const struct holder *holder);
 
 /* incident-kernel.c: what the kernel did, and what it knew of an owner in plain memory. */
-struct json_object *kernel_deed_to_json(const struct kernel_deed *deed);
-int kernel_deed_from_json(struct json_object *json, struct kernel_deed *deed);
 struct json_fields;
+void kernel_deed_put(struct json_fields *f, const struct kernel_deed *deed);
+void kernel_deed_get(struct json_fields *f, struct kernel_deed *deed);
 void owner_put_page(struct json_fields *f, const struct owner *owner);
 void owner_get_page(struct json_fields *f, struct owner *owner);
 

@@ -341,9 +341,11 @@ static int open_flow(struct daemon *d)
 	int r;
 
 	r = flow_new(&parts, &d->flow);
-	if (r >= 0)
-		hearing_set_flow(d->hearing, d->flow);
-	return r;
+	if (r < 0)
+		return r;
+	hearing_set_flow(d->hearing, d->flow);
+	flow_ram_rescan(d->flow);
+	return 0;
 }
 
 static int open_control(struct daemon *d)

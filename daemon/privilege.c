@@ -28,10 +28,11 @@ struct need {
 /* What each is needed for is measured: HACKING.md has the list. */
 static const struct need needs[] = {
 	{ CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "owners and physical addresses stay unknown", true },
-	{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "other users' processes stay unknown", true },
+	{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "what other users' processes run and see stays unknown",
+	  true },
 	{ CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "damaged files can't be opened", true },
 	{ CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE", "other users' files can't be repaired", true },
-	{ CAP_FOWNER, "CAP_FOWNER", "a repair changes when a file was read", true },
+	{ CAP_FOWNER, "CAP_FOWNER", "other users' files can't be repaired", true },
 	{ CAP_FSETID, "CAP_FSETID", "a repair takes set-user-ID bits away", true },
 	{ CAP_KILL, "CAP_KILL", "other users' processes can't be signalled", true },
 	{ CAP_CHOWN, "CAP_CHOWN", "root alone can use the sockets", false },
@@ -62,7 +63,7 @@ char *privilege_missing(void)
 
 	if (caps && none && cap_compare(caps, none) == 0)
 		return strdup("no capabilities: owners, other users' processes and what the kernel "
-			      "hears stay unknown, and nothing is repaired");
+			      "reports stay unknown, and nothing is repaired");
 	for (size_t i = 0; caps && i < N_NEEDS; i++) {
 		_cleanup_(freep) char *before = sentence;
 

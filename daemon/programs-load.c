@@ -100,19 +100,18 @@ static uint32_t places_of(struct bpf_object *object)
 
 /* ---- tries ---- */
 
-struct
-try {
+struct attempt {
 	const struct program_object *kind;
 	struct bpf_object *object;
 	void *skeleton;
 	uint32_t places;
 };
 
-static void try_end(struct try *t)
+static void try_end(struct attempt *t)
 {
 	if (t->skeleton)
 		t->kind->destroy(t->skeleton);
-	*t = (struct try){ .kind = t->kind };
+	*t = (struct attempt){ .kind = t->kind };
 }
 
 /* What has no place listens to nothing: it is called. */
@@ -124,7 +123,7 @@ static bool is_wanted(const struct bpf_program *program, uint32_t wanted)
 }
 
 /* The places of `wanted` alone. */
-static int try_load(struct try *t, struct programs_load *load, uint32_t wanted)
+static int try_load(struct attempt *t, struct programs_load *load, uint32_t wanted)
 {
 	struct bpf_program *program;
 
@@ -138,28 +137,40 @@ static int try_load(struct try *t, struct programs_load *load, uint32_t wanted)
 	return bpf_object__load(t->object);
 }
 
-/* Which of the object's programs do not load even when alone. */
-static int sift(struct try *t, struct programs_load *load, uint32_t *wanted)
+/* Those of the object's programs that do not load even when alone. */
+static uint32_t sift(struct attempt *t, struct programs_load *load, uint32_t wanted)
 {
 	uint32_t refused = 0;
 
 	for (unsigned i = 0; program_place(i); i++) {
 		uint32_t bit = UINT32_C(1) << i;
 
-		if (!(*wanted & t->places & bit))
-			continue;
-		if (try_load(t, load, bit) < 0)
+		if (wanted & t->places & bit && try_load(t, load, bit) < 0)
 			refused |= bit;
 	}
-	*wanted &= ~refused;
-	return try_load(t, load, *wanted);
+	return refused;
+}
+
+/* Reading is given up only for more programs. */
+static uint32_t sift_both_ways(struct attempt *t, struct programs_load *load, uint32_t wanted)
+{
+	uint32_t with, without;
+
+	load->may_not_read = false;
+	with = sift(t, load, wanted);
+	load->may_not_read = true;
+	without = sift(t, load, wanted);
+	if (__builtin_popcount(without) < __builtin_popcount(with))
+		return without;
+	load->may_not_read = false;
+	return with;
 }
 
 int programs_load(struct programs_load *load, const struct program_object *object,
 		  struct bpf_object **ret, void **ret_skeleton)
 {
 	uint32_t wanted = ~(load->skip | load->absent);
-	struct try t = { .kind = object };
+	struct attempt t = { .kind = object };
 	int r;
 
 	load->may_not_read = false;
@@ -168,8 +179,10 @@ int programs_load(struct programs_load *load, const struct program_object *objec
 		load->may_not_read = true;
 		r = try_load(&t, load, wanted);
 	}
-	if (r < 0 && r != -EPERM)
-		r = sift(&t, load, &wanted);
+	if (r < 0 && r != -EPERM) {
+		wanted &= ~sift_both_ways(&t, load, wanted);
+		r = try_load(&t, load, wanted);
+	}
 	if (r < 0) {
 		try_end(&t);
 		return r;

@@ -126,6 +126,10 @@ static int load(struct bpf_programs *bpf, uint32_t skip, const char **ret_reason
 	int fds[PROGRAMS_MAX_FDS];
 	int r;
 
+	if (skip == PROGRAMS_ALL) {
+		*ret_reason = "Switched off by SkipBPF=: holders are looked for in /proc";
+		return -EOPNOTSUPP;
+	}
 	answer = (struct answer){ 0 };
 	*ret_reason = "The loader of BPF programs failed";
 	r = programs_load_in_child(run_in_child, &skip, &answer, sizeof(answer), fds);

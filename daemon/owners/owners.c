@@ -255,8 +255,13 @@ static int ask_incident(struct search *s, struct incident *in)
 	const char *mode = in->device.mode ? in->device.mode : "";
 
 	/* Its owner was seen when the kernel gave the page up, and cannot be found again. */
-	if (incident_is_ram(in))
+	if (incident_is_ram(in)) {
+		if (ram_wants_names(in)) {
+			in->owners_complete = true;
+			string_set(&in->owners_reason, NULL);
+		}
 		return 0;
+	}
 	if (keep_former(s, in) < 0)
 		return -ENOMEM;
 	incident_clear_owners(in);

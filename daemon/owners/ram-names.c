@@ -47,7 +47,7 @@ static bool is_local(const struct mount *mount)
 	return (major(mount->dev) || mount->disk) && strncmp(mount->filesystem, "fuse", 4);
 }
 
-static bool wants_names(const struct incident *in)
+bool ram_wants_names(const struct incident *in)
 {
 	const struct owner *o = in->owners;
 
@@ -57,7 +57,7 @@ static bool wants_names(const struct incident *in)
 
 static bool is_on(const struct incident *in, dev_t dev)
 {
-	return wants_names(in) && in->owners[0].dev == dev;
+	return ram_wants_names(in) && in->owners[0].dev == dev;
 }
 
 /* Through the mount itself: what it does not show, nobody can name. 0 or negative errno. */
@@ -247,7 +247,7 @@ static int name_incident(struct naming *n, size_t i)
 
 	if (is_block_device(n->incidents[i]))
 		return name_block_device(n->incidents[i]);
-	if (!wants_names(n->incidents[i]))
+	if (!ram_wants_names(n->incidents[i]))
 		return 0;
 	fs.dev = n->incidents[i]->owners[0].dev;
 	r = note_device(n, fs.dev);

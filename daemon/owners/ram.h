@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "incident.h"
 #include "page.h"
 
@@ -14,6 +16,9 @@
  * seen to be at first. Its names are not known then. 0 or -ENOMEM.
  */
 int ram_add_owner(struct incident *in, const char *page_type, const struct page_facts *page);
+
+/* A cached page's file that has a name somewhere, none of which is known. */
+bool ram_wants_names(const struct incident *in);
 
 /*
  * Name the files of all incidents in plain memory, each filesystem once. In a worker: directories

@@ -28,6 +28,7 @@ TEST(a_place_is_found_by_its_name_and_nothing_else)
 #include "bpf/poison.skel.h"
 #include "bpf/probes.skel.h"
 #include "programs-load.h"
+#include "tests/unit/refused.skel.h"
 
 static uint32_t all_numbers(struct bpf_object *object)
 {
@@ -65,6 +66,120 @@ TEST(every_program_is_listed_by_where_it_listens_and_no_other)
 	holders_bpf__destroy(holders);
 	probes_bpf__destroy(probes);
 	poison_bpf__destroy(poison);
+}
+
+/* ---- what a kernel refuses ---- */
+
+struct told {
+	unsigned n;
+	char last[256];
+};
+
+static void tell(unsigned program, const char *reason, void *userdata)
+{
+	struct told *told = userdata;
+
+	told->n++;
+	snprintf(told->last, sizeof(told->last), "%s: %s", program_place(program)->name, reason);
+}
+
+static struct bpf_object *open_refused(bool may_read, void *userdata, void **ret)
+{
+	struct refused_bpf *s = refused_bpf__open();
+
+	*ret = s;
+	if (!s)
+		return NULL;
+	s->rodata->may_read_memory = may_read;
+	return s->obj;
+}
+
+static void destroy_refused(void *skeleton)
+{
+	refused_bpf__destroy(skeleton);
+}
+
+static const struct program_object refused = { open_refused, destroy_refused };
+
+static int ignore_messages(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return 0;
+}
+
+/* SKIP leaves the claim itself, so this can't be a function. */
+#define LOAD(load, kind)                                                                           \
+	struct bpf_object *object;                                                                 \
+	void *skeleton;                                                                            \
+	int r;                                                                                     \
+	libbpf_set_print(ignore_messages);                                                         \
+	r = programs_load(&(load), &(kind), &object, &skeleton);                                   \
+	if (r == -EPERM)                                                                           \
+		SKIP("BPF is for root");                                                           \
+	REQUIRE(r == 0)
+
+TEST(what_the_kernel_refuses_is_left_out_and_told_and_the_rest_is_there)
+{
+	struct told told = { 0 };
+	struct programs_load load = { .on_missing = tell, .userdata = &told };
+	int fds[4];
+
+	LOAD(load, refused);
+	CHECK(load.may_not_read);
+	CHECK(told.n == 1);
+	CHECK(!strncmp(told.last, "task_vma: this kernel refuses the program: ", 43));
+	REQUIRE(programs_attach(&load, object, fds, 4) == 1);
+	CHECK(close(fds[0]) == 0);
+	CHECK(told.n == 1);
+	refused_bpf__destroy(skeleton);
+}
+
+static struct bpf_object *open_never_reading(bool may_read, void *userdata, void **ret)
+{
+	return open_refused(false, userdata, ret);
+}
+
+static const struct program_object never_reading = { open_never_reading, destroy_refused };
+
+TEST(one_that_is_refused_does_not_keep_the_others_from_reading)
+{
+	struct told told = { 0 };
+	struct programs_load load = { .on_missing = tell, .userdata = &told };
+
+	LOAD(load, never_reading);
+	CHECK(!load.may_not_read);
+	CHECK(told.n == 1 && !strncmp(told.last, "task_vma: ", 10));
+	refused_bpf__destroy(skeleton);
+}
+
+TEST(what_is_skipped_is_not_tried)
+{
+	struct told told = { 0 };
+	struct programs_load load = {
+		.skip = 1u << program_find("task_vma") | 1u << program_find("mce_record"),
+		.on_missing = tell,
+		.userdata = &told,
+	};
+
+	LOAD(load, refused);
+	CHECK(told.n == 1); /* of what is in the object */
+	CHECK(!strncmp(told.last, "task_vma: switched off by SkipBPF=: ", 36));
+	refused_bpf__destroy(skeleton);
+}
+
+TEST(one_that_may_not_read_is_loaded_and_does_not)
+{
+	struct told told = { 0 };
+	struct programs_load load = {
+		.skip = 1u << program_find("task_file"),
+		.absent = 1u << program_find("task_vma"),
+		.on_missing = tell,
+		.userdata = &told,
+	};
+
+	LOAD(load, refused);
+	CHECK(load.may_not_read); /* the one without a place wanted to */
+	CHECK(told.n == 2);
+	refused_bpf__destroy(skeleton);
 }
 
 #endif

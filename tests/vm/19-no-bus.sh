@@ -99,6 +99,7 @@ exec setpriv --inh-caps=-all --bounding-set=-all $HWPOISOND "\$@"
 SH
 chmod +x $HWP/as-bare-root
 rm -rf $HWP/state $HWP/run
+chown 0:0 $HWP/events.jsonl
 mark_events
 HWPOISOND=$HWP/as-bare-root start_daemon
 check "so can root without capabilities" wait_event '.type == "io.hwpoisond.daemon.started"'

@@ -100,12 +100,20 @@ check "a page that is given back ends its incident" wait_event \
 # --- after a restart
 
 stop_daemon
+hold unheard sleep --phys --map anonymous -
+lose "$(phys unheard)"
 mark_events
 sysctl -qw kernel.kptr_restrict=2		# where the map of pages is can't be read then
 start_daemon
 check_json "$(ctl list --json)" "a restart keeps the others" \
-	'[.incidents[] | select(.state == "left")] | length == 3'
-check "and tells none of them anew" no_event '.type == "io.hwpoisond.poison.found"' 1
+	'[.incidents[] | select(.state == "left")] | length >= 3'
+check_json "$(resolved "$(phys unheard)")" \
+	"what was lost while no daemon ran is found, with who has lost it" \
+	".data | .owners[0].kind == \"unknown\" and (.owners_complete | not) and
+		(.holders | length == 1 and .[0].pid == $(held unheard))"
+check_events "and of what was known before, nothing is told anew" \
+	'[.[] | select(.type == "io.hwpoisond.poison.found")] | length == 1'
+let_go unheard
 hold late sleep --phys --write --offset 4096 $FS/late
 lose "$(phys late)"
 check_json "$(resolved "$(phys late)")" \

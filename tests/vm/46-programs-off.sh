@@ -96,7 +96,7 @@ umount /sys/kernel/btf
 
 # --- those that have no part in a failure, each by itself
 
-for name in mc_event extlog_mem_event soft_offline_page; do
+for name in mc_event extlog_mem_event soft_offline_page hwpoison_filter unpoison_memory; do
 	mark_events
 	start_daemon '[Daemon]' "SkipBPF=$name"
 	check_events "without $name: it says so, and nothing else" \

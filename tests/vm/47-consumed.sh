@@ -25,9 +25,8 @@ spin() {
 
 bed_up
 make_file $MNT/data 1M
-modprobe -q hwpoison-inject
-quiet_cpu
 start_daemon '[Rule all]' 'Holders=terminate' 'GraceSec=3'
+quiet_cpu
 
 # --- anonymous memory
 

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * resolve: how long does it take to find whose a range is?
+ *
+ *   resolve.sh ──► [resolve] ──► our stations, the bare ioctls, xfs_io, debugfs, find ──► rows
+ *
+ * "Bare" is GETFSMAP and bulkstat of each range, and no more: what is above it, is ours. Each way
+ * runs in a process of its own, so that its peak memory is its own, and the ways take turns.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <linux/fsmap.h>
+
+#include "measure.h"
+#include "owners/filesystem.h"
+#include "owners/handle.h"
+#include "owners/owners.h"
+
+#define MAX_RANGES 1000u
+#define N_ROUNDS   5u
+
+static const char usage[] =
+	"usage: resolve fill DIR N_FILES | resolve measure DIR DISK N_FILES LABEL\n";
+
+struct bench {
+	const char *dir;
+	const char *disk; /* "loop0" */
+	const char *label;
+	const char *device; /* "/dev/loop0" */
+	uint64_t n_files;
+	bool is_xfs;
+	bool has_map;
+	size_t n; /* of ranges, this time */
+	uint64_t sectors[MAX_RANGES];
+	int proc_fd;
+	struct mounts *mounts;
+	char bad[64]; /* a file of them, for those who are not us */
+};
+
+static void file_path(char *to, size_t n_bytes, const char *dir, uint64_t i)
+{
+	snprintf(to, n_bytes, "%s/%03" PRIu64 "/%03" PRIu64 "/%02" PRIu64, dir, i / 100000,
+		 i / 100 % 1000, i % 100);
+}
+
+/* ---- files of one block, a hundred to a directory ---- */
+
+static void make_directories(const char *dir, uint64_t i)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%03" PRIu64, dir, i / 100000);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/%03" PRIu64 "/%03" PRIu64, dir, i / 100000,
+		 i / 100 % 1000);
+	mkdir(path, 0755);
+}
+
+static int fill(const char *dir, uint64_t n_files)
+{
+	static char block[4096] = "a file of one block";
+
+	for (uint64_t i = 0; i < n_files; i++) {
+		_cleanup_(closep) int fd = -1;
+		char path[4096];
+
+		if (i % 100 == 0)
+			make_directories(dir, i);
+		file_path(path, sizeof(path), dir, i);
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+		if (fd < 0 || write(fd, block, sizeof(block)) != sizeof(block))
+			die(path, -errno);
+	}
+	sync();
+	return 0;
+}
+
+/* ---- which ranges ---- */
+
+static uint64_t sector_of(const char *path)
+{
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct {
+		struct fiemap head;
+		struct fiemap_extent extent;
+	} map = { .head = { .fm_length = ~UINT64_C(0),
+			    .fm_flags = FIEMAP_FLAG_SYNC,
+			    .fm_extent_count = 1 } };
+
+	if (fd < 0 || ioctl(fd, FS_IOC_FIEMAP, &map) < 0 || map.head.fm_mapped_extents != 1)
+		die(path, -errno);
+	return map.extent.fe_physical / SECTOR_BYTES;
+}
+
+static void choose(struct bench *b)
+{
+	char path[4096];
+	FILE *f;
+
+	srandom(1);
+	for (size_t i = 0; i < MAX_RANGES; i++) {
+		file_path(path, sizeof(path), b->dir, (uint64_t)random() % b->n_files);
+		b->sectors[i] = sector_of(path) + (uint64_t)random() % 8;
+	}
+	snprintf(b->bad, sizeof(b->bad), "/tmp/hwpoisond-bench-%d", (int)getpid());
+	f = fopen(b->bad, "we");
+	if (!f)
+		die(b->bad, -errno);
+	fclose(f);
+}
+
+static void write_bad(const struct bench *b)
+{
+	FILE *f = fopen(b->bad, "we");
+
+	for (size_t i = 0; f && i < b->n; i++)
+		fprintf(f, "%" PRIu64 "\n", b->sectors[i]);
+	if (!f || fclose(f))
+		die(b->bad, -errno);
+}
+
+/* ---- the bare ioctls ---- */
+
+static size_t run_bare(const struct bench *b)
+{
+	struct {
+		struct fsmap_head head;
+		struct fsmap records[8];
+	} q;
+	_cleanup_(closep) int fd = open(b->dir, O_RDONLY | O_CLOEXEC);
+	struct inode_facts facts;
+	size_t n_found = 0;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		die(b->dir, -errno);
+	for (size_t i = 0; i < b->n; i++) {
+		memset(&q.head, 0, sizeof(q.head));
+		q.head.fmh_count = 8;
+		q.head.fmh_keys[0].fmr_device = q.head.fmh_keys[1].fmr_device = (uint32_t)st.st_dev;
+		q.head.fmh_keys[0].fmr_physical = b->sectors[i] * SECTOR_BYTES;
+		q.head.fmh_keys[1].fmr_physical = b->sectors[i] * SECTOR_BYTES + SECTOR_BYTES - 1;
+		q.head.fmh_keys[1].fmr_owner = q.head.fmh_keys[1].fmr_offset = UINT64_MAX;
+		q.head.fmh_keys[1].fmr_flags = UINT32_MAX;
+		if (ioctl(fd, FS_IOC_GETFSMAP, &q) < 0)
+			die("GETFSMAP", -errno);
+		for (uint32_t k = 0; k < q.head.fmh_entries; k++)
+			if (!(q.records[k].fmr_flags & FMR_OF_SPECIAL_OWNER) &&
+			    handle_inode(fd, "xfs", q.records[k].fmr_owner, &facts) == 0)
+				n_found++;
+	}
+	return n_found;
+}
+
+/* ---- ours ---- */
+
+static struct incident **make_incidents(const struct bench *b)
+{
+	struct incident **all = calloc(b->n, sizeof(struct incident *));
+
+	for (size_t i = 0; all && i < b->n; i++) {
+		all[i] = incident_new((struct range){ b->sectors[i] * SECTOR_BYTES, SECTOR_BYTES },
+				      0);
+		if (!all[i] || string_set(&all[i]->device.blockdev, b->disk) < 0)
+			die("incident", -ENOMEM);
+		all[i]->device.sector = b->sectors[i];
+		all[i]->device.n_sectors = 1;
+		all[i]->owners_complete = true;
+	}
+	return all;
+}
+
+static size_t count_found(struct incident **all, size_t n, bool named)
+{
+	size_t n_found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (all[i]->owners_complete && all[i]->n_owners == 1 && all[i]->owners[0].inode &&
+		    (!named || all[i]->owners[0].paths))
+			n_found++;
+	return n_found;
+}
+
+/* As the bare ioctls: inode, generation, offset; where it is mounted is known, and no names. */
+static size_t run_unnamed(const struct bench *b)
+{
+	struct incident **all = make_incidents(b);
+	struct filesystem fs;
+	struct stat st;
+
+	if (stat(b->dir, &st) < 0 || filesystem_find(b->proc_fd, b->mounts, st.st_dev, &fs) <= 0)
+		die(b->dir, -ENODEV);
+	for (size_t i = 0; i < b->n; i++)
+		if (filesystem_ask(&fs, 0, all[i]->phys, all[i]) < 0)
+			die("ask", -EIO);
+	if (filesystem_answer(&fs) < 0)
+		die("answer", -EIO);
+	return count_found(all, b->n, false);
+}
+
+static size_t run_answer(const struct bench *b)
+{
+	struct incident **all = make_incidents(b);
+	int r = owners_find(all, b->n, NULL);
+
+	if (r < 0)
+		die("owners", r);
+	return count_found(all, b->n, true);
+}
+
+static size_t run_with_hints(const struct bench *b)
+{
+	struct scan_how how = { .hints_directory = getenv("HINTS") };
+	struct incident **all = make_incidents(b);
+	int r = owners_find(all, b->n, &how);
+
+	if (r < 0)
+		die("owners", r);
+	return count_found(all, b->n, true);
+}
+
+/* ---- others ---- */
+
+static size_t run_shell(const char *command)
+{
+	_cleanup_(freep) char *line = NULL;
+	size_t capacity = 0, n_found = 0;
+	FILE *f = popen(command, "re");
+
+	while (f && getline(&line, &capacity, f) > 0)
+		n_found++;
+	if (!f || pclose(f) < 0)
+		die(command, -errno);
+	return n_found;
+}
+
+/* Records are sorted, and so are the sectors that are looked for. */
+static size_t run_xfs_io(const struct bench *b)
+{
+	char command[1024];
+
+	snprintf(command, sizeof(command),
+		 "sort -n %s -o %s; xfs_io -r -c fsmap %s | awk -v BAD=%s '"
+		 "BEGIN { while ((getline s < BAD) > 0) bad[n++] = s }"
+		 "{ split($3, r, /[[.\\]]+/); while (i < n && bad[i] < r[2]) i++;"
+		 "  for (k = i; k < n && bad[k] <= r[3] + 0; k++) print bad[k], $0 }'",
+		 b->bad, b->bad, b->dir, b->bad);
+	return run_shell(command);
+}
+
+static size_t run_filefrag(const struct bench *b)
+{
+	char command[1024];
+
+	snprintf(command, sizeof(command),
+		 "find %s -xdev -type f -exec filefrag -v {} + | awk -v BAD=%s '"
+		 "BEGIN { while ((getline s < BAD) > 0) bad[int(s / 8)]++ }"
+		 "/^File size of/ { file = $4 }"
+		 "$1 ~ /^[0-9]+:$/ { first = $4 + 0; last = $5 + 0;"
+		 "  for (k = first; k <= last; k++) while (bad[k]-- > 0) print file }'",
+		 b->dir, b->bad);
+	return run_shell(command);
+}
+
+/* icheck for the inodes, ncheck for the names. */
+static size_t run_debugfs(const struct bench *b)
+{
+	char command[1024];
+
+	snprintf(command, sizeof(command),
+		 "inodes=$({ printf icheck; awk '{ printf \" %%d\", $1 / 8 }' %s; echo; } |"
+		 "debugfs -f - %s 2>/dev/null | awk '$1 ~ /^[0-9]+$/ { printf \" %%s\", $2 }');"
+		 "echo ncheck $inodes | debugfs -f - %s 2>/dev/null | grep '^[0-9]'",
+		 b->bad, b->device, b->device);
+	return run_shell(command);
+}
+
+/* ---- measuring ---- */
+
+struct way {
+	const char *name;
+	size_t (*run)(const struct bench *b);
+	bool xfs_only, ext4_only;
+	bool needs_map;
+	bool is_slow; /* one round is enough */
+	bool no_map_only;
+};
+
+static const struct way ways[] = {
+	{ "the bare ioctls", run_bare, .xfs_only = true, .needs_map = true },
+	{ "ours, without names", run_unnamed, .xfs_only = true, .needs_map = true },
+	{ "ours", run_answer },
+	{ "ours, with hints of an earlier search", run_with_hints, .no_map_only = true },
+	{ "xfs_io fsmap, awk", run_xfs_io, .xfs_only = true, .needs_map = true },
+	{ "debugfs icheck, ncheck", run_debugfs, .ext4_only = true },
+	{ "find, filefrag, awk", run_filefrag, .is_slow = true },
+};
+
+#define N_WAYS (sizeof(ways) / sizeof(ways[0]))
+
+struct figures {
+	double wall_msec[N_ROUNDS];
+	double cpu_msec[N_ROUNDS];
+	size_t n_rounds;
+	double peak_kib;
+	size_t n_found;
+};
+
+static double msec_of(struct timeval t)
+{
+	return (double)t.tv_sec * 1e3 + (double)t.tv_usec / 1e3;
+}
+
+/* In a child, which tells how many it found, and how long that took. */
+static void run_once(const struct bench *b, const struct way *way, struct figures *ret)
+{
+	struct told {
+		size_t n_found;
+		double wall_msec;
+	} *told = mmap(NULL, sizeof(*told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		       0);
+	struct rusage u;
+	int status;
+	pid_t pid;
+
+	if (told == MAP_FAILED)
+		die("mmap", -errno);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		double start = wall_msec();
+
+		told->n_found = way->run(b);
+		told->wall_msec = wall_msec() - start;
+		_exit(0);
+	}
+	if (pid < 0 || wait4(pid, &status, 0, &u) < 0 || status)
+		die(way->name, -ECHILD);
+	ret->wall_msec[ret->n_rounds] = told->wall_msec;
+	ret->cpu_msec[ret->n_rounds++] = msec_of(u.ru_utime) + msec_of(u.ru_stime);
+	ret->n_found = told->n_found;
+	if ((double)u.ru_maxrss > ret->peak_kib)
+		ret->peak_kib = (double)u.ru_maxrss;
+	munmap(told, sizeof(*told));
+}
+
+static bool applies(const struct bench *b, const struct way *way)
+{
+	return !(way->xfs_only && !b->is_xfs) && !(way->ext4_only && b->is_xfs) &&
+	       !(way->needs_map && !b->has_map) && !(way->no_map_only && b->has_map);
+}
+
+static void print_way(const struct bench *b, const struct way *way, struct figures *f)
+{
+	char name[128];
+	struct json_object *row;
+
+	snprintf(name, sizeof(name), "%s, %zu of %" PRIu64 " files: %s", b->label, b->n, b->n_files,
+		 way->name);
+	row = row_new("resolve", name);
+	row_put(row, "wall_msec", median(f->wall_msec, f->n_rounds));
+	row_put(row, "cpu_msec", median(f->cpu_msec, f->n_rounds));
+	row_put(row, "peak_kib", f->peak_kib);
+	row_put(row, "n_found", (double)f->n_found);
+	row_print(row);
+}
+
+static void claim(const struct bench *b, struct figures *all)
+{
+	char what[128];
+
+	snprintf(what, sizeof(what), "%s, %zu of %" PRIu64 " files", b->label, b->n, b->n_files);
+	if (b->has_map) {
+		strncat(what, ": our wall time, in those of the bare ioctls", 50);
+		claim_at_most("resolve", what,
+			      median(all[1].wall_msec, all[1].n_rounds) /
+				      median(all[0].wall_msec, all[0].n_rounds),
+			      1.2);
+	} else if (!b->is_xfs) {
+		strncat(what, ": our wall time, in those of icheck and ncheck", 50);
+		claim_at_most("resolve", what,
+			      median(all[2].wall_msec, all[2].n_rounds) /
+				      median(all[5].wall_msec, all[5].n_rounds),
+			      1.0);
+	}
+}
+
+static void measure(struct bench *b, size_t n_ranges)
+{
+	struct figures all[N_WAYS] = {};
+
+	b->n = n_ranges;
+	write_bad(b);
+	for (unsigned round = 0; round < N_ROUNDS; round++)
+		for (size_t w = 0; w < N_WAYS; w++)
+			if (applies(b, &ways[w]) && !(ways[w].is_slow && round > 0))
+				run_once(b, &ways[w], &all[w]);
+	for (size_t w = 0; w < N_WAYS; w++)
+		if (all[w].n_rounds)
+			print_way(b, &ways[w], &all[w]);
+	claim(b, all);
+}
+
+static int measure_all(const char *dir, const char *device, uint64_t n_files, const char *label)
+{
+	_cleanup_(closep) int fd = open(dir, O_RDONLY | O_CLOEXEC);
+	struct bench b = { .dir = dir, .device = device, .n_files = n_files, .label = label };
+	struct fsmap_view view;
+	int r;
+
+	b.disk = strrchr(device, '/') ? strrchr(device, '/') + 1 : device;
+	r = fd < 0 ? -errno : fsmap_open(fd, &view);
+	if (r < 0)
+		die(dir, r);
+	b.is_xfs = !strcmp(view.filesystem, "xfs");
+	b.has_map = view.names_owners;
+	b.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = b.proc_fd < 0 ? -errno : mounts_read(b.proc_fd, &b.mounts);
+	if (r < 0)
+		die("/proc", r);
+	choose(&b);
+	measure(&b, 1);
+	measure(&b, MAX_RANGES);
+	mounts_free(b.mounts);
+	close(b.proc_fd);
+	unlink(b.bad);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 4 && !strcmp(argv[1], "fill"))
+		return fill(argv[2], strtoull(argv[3], NULL, 0));
+	if (argc == 6 && !strcmp(argv[1], "measure"))
+		return measure_all(argv[2], argv[3], strtoull(argv[4], NULL, 0), argv[5]);
+	fputs(usage, stderr);
+	return 2;
+}
