@@ -74,7 +74,14 @@ static int run(struct worker_link *link, void *job)
 
 /* ---- in the daemon ---- */
 
-/* Someone who was answered before a restart keeps that outcome, and is not answered twice. */
+/* The verdict too, for as long as it takes to compare it with the next one. */
+static void keep_outcome(const struct holder *old, struct holder *new)
+{
+	string_set(&new->outcome, old->outcome);
+	new->action = old->action;
+}
+
+/* Someone who was answered before keeps that outcome, and is not answered twice. */
 static void keep_outcomes(const struct incident *old, struct incident *new)
 {
 	for (size_t i = 0; i < new->n_holders; i++)
@@ -82,7 +89,7 @@ static void keep_outcomes(const struct incident *old, struct incident *new)
 			if (new->holders[i].pid ==
 			    old->holders[k].pid &&new->holders[i].start_ticks ==
 			    old->holders[k].start_ticks)
-				string_set(&new->holders[i].outcome, old->holders[k].outcome);
+				keep_outcome(&old->holders[k], &new->holders[i]);
 }
 
 void journey_take_findings(struct journey *j, struct incident *from)
@@ -105,16 +112,31 @@ void journey_take_findings(struct journey *j, struct incident *from)
 	from->n_holders = 0;
 }
 
+static enum verb *verdicts(const struct incident *in)
+{
+	enum verb *all = calloc(in->n_holders + 1, sizeof(*all));
+
+	for (size_t i = 0; all && i < in->n_holders; i++)
+		all[i] = in->holders[i].action;
+	return all;
+}
+
 void journey_resolved(struct journey *j, const char *reason)
 {
+	_cleanup_(freep) enum verb *before = verdicts(j->in);
 	struct flow *f = j->flow;
 	struct flow_view view;
 	int r;
 
+	if (j->anew && !reason)
+		reason = "rules-changed";
+	j->anew = false;
 	flow_view(f, &view);
-	r = policy_decide(&view.policy, j->in);
+	r = before ? policy_decide(&view.policy, j->in) : -ENOMEM;
 	if (r < 0)
 		log_err(r, "Cannot decide what to do, only reporting");
+	else
+		judge_answers(j, before);
 	flow_note_kernel(j);
 	j->in->state = INCIDENT_RESOLVED;
 	j->stage = STAGE_RESPOND;

@@ -45,7 +45,7 @@ static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userd
 	struct journey *j = userdata;
 
 	if (j->busy)
-		return 0;	/* the worker that told us of it is about to end; this comes again */
+		return 0; /* the worker that told us of it is about to end; this comes again */
 	wait_cancel(j);
 	if (j->stage == STAGE_REST) {
 		j->stage = STAGE_REPAIR;
