@@ -222,6 +222,9 @@ static int complain_about_error(const struct client_reply *reply)
 	else if (!strcmp(error, INTERFACE ".RepairFailed"))
 		print_error("Incident %" PRIi64 " was not repaired: %s (%s).",
 			    json_object_get_int64(number), member_string(p, "reason"), detail);
+	else if (!strcmp(error, INTERFACE ".ConfigurationRefused"))
+		print_error("%s has mistakes, the configuration in force stays.",
+			    member_string(p, "file"));
 	else if (!strcmp(error, INTERFACE ".Failed"))
 		print_error("The daemon could not do it: %s.", member_string(p, "message"));
 	else

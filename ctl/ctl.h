@@ -27,6 +27,7 @@ enum ctl_option {	/* bits: which were given, and which a command takes */
 	OPTION_LENGTH = 1 << 8,
 	OPTION_CONFIG = 1 << 9,
 	OPTION_STATE_DIR = 1 << 10,
+	OPTION_PID = 1 << 11,
 };
 
 struct ctl {
@@ -40,6 +41,7 @@ struct ctl {
 	uint64_t count;
 	uint64_t offset_bytes;
 	uint64_t length_bytes;
+	uint64_t pid;
 	unsigned given;		/* enum ctl_option */
 	char **arguments;	/* after the command; NULL ends them */
 	int n_arguments;
@@ -60,6 +62,8 @@ int command_holders(const struct ctl *ctl);
 int command_files(const struct ctl *ctl);
 int command_policy_check(const struct ctl *ctl);
 int command_policy_explain(const struct ctl *ctl);
+int command_reload(const struct ctl *ctl);
+int command_export(const struct ctl *ctl);
 
 /* Decimal, or hexadecimal with 0x; nothing before or behind. False: no such number. */
 bool parse_number(const char *text, uint64_t *ret);

@@ -33,6 +33,7 @@ static const struct command commands[] = {
 	{ { "status" }, "", "the daemon, its sources, what is poisoned", 0, 0, 0, command_status },
 	{ { "list" }, "[--all]", "incidents: open ones, or all", OPTION_ALL, 0, 0, command_list },
 	{ { "show" }, "N", "one incident", 0, 1, 1, command_show },
+	{ { "export" }, "", "all that the ledger remembers", 0, 0, 0, command_export },
 	{ { "watch" }, "", "events as they happen", 0, 0, 0, command_watch },
 	{ { "scrub", "start" },
 	  "[BUS...] [--wait]",
@@ -78,12 +79,13 @@ static const struct command commands[] = {
 	  0,
 	  command_policy_check },
 	{ { "policy", "explain" },
-	  "FILE [--config FILE]",
+	  "[FILE] [--pid N] [--config FILE]",
 	  "which rule would apply?",
-	  OPTION_CONFIG,
-	  1,
+	  OPTION_CONFIG | OPTION_PID,
+	  0,
 	  1,
 	  command_policy_explain },
+	{ { "reload" }, "", "put the configuration in force", 0, 0, 0, command_reload },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -103,6 +105,7 @@ static const struct {
 	{ "--length", OPTION_LENGTH },
 	{ "--config", OPTION_CONFIG },
 	{ "--state-dir", OPTION_STATE_DIR },
+	{ "--pid", OPTION_PID },
 };
 
 enum {
@@ -124,6 +127,7 @@ static const struct option long_options[] = {
 	{ "length", required_argument, NULL, GETOPT_BIT + 8 },
 	{ "config", required_argument, NULL, GETOPT_BIT + 9 },
 	{ "state-dir", required_argument, NULL, GETOPT_BIT + 10 },
+	{ "pid", required_argument, NULL, GETOPT_BIT + 11 },
 	{ "json", no_argument, NULL, GETOPT_JSON },
 	{ "socket", required_argument, NULL, GETOPT_SOCKET },
 	{ "version", no_argument, NULL, GETOPT_VERSION },
@@ -202,6 +206,8 @@ static int take_option(struct ctl *ctl, unsigned position)
 		return take_number(name, &ctl->offset_bytes);
 	case OPTION_LENGTH:
 		return take_number(name, &ctl->length_bytes);
+	case OPTION_PID:
+		return take_number(name, &ctl->pid);
 	case OPTION_DEVICE:
 		ctl->device = optarg;
 		break;

@@ -136,8 +136,8 @@ static void add_source(struct json_object *list, const char *name, const char *r
 
 struct json_object *degraded_sources_to_json(const struct degraded *d)
 {
-	static const char *const parts[] = { "nvdimm", "kernel events", "holders by BPF", "mounts",
-					     "ledger" };
+	static const char *const parts[] = { "configuration",  "nvdimm", "kernel events",
+					     "holders by BPF", "mounts", "ledger" };
 	struct json_object *list = json_object_new_array();
 
 	for (size_t i = 0; list && i < sizeof(parts) / sizeof(parts[0]); i++)

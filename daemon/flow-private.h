@@ -27,6 +27,8 @@ struct journey {
 	enum stage stage;
 	bool busy; /* some worker has it */
 	bool untold; /* begun in a batch that is not on record yet */
+	bool stale; /* its verdict is by rules that are no longer in force */
+	bool anew; /* it is being judged once more, by other rules than the last time */
 	bool resumed; /* it comes from an earlier run: who was answered then is not answered again
 		       */
 	struct incident *found; /* by a search, while some worker had it */
@@ -45,6 +47,8 @@ struct flow {
 	struct resolve_batch *resolving; /* one at a time */
 	struct search_batch *searching; /* one at a time */
 	struct journey *repairing; /* one at a time */
+	struct stopped_unit **units; /* see flow-units.c */
+	size_t n_units;
 	struct worker *ram_scan; /* NULL: none runs */
 	unsigned n_responding;
 	uint64_t last_number;
@@ -132,6 +136,25 @@ extern const char ram_why_not_repaired[];
 
 /* This page is poisoned, and nobody has told: begin an incident if there is none. */
 void ram_begin_unheard(struct flow *f, uint64_t phys_start);
+
+/* The next stage; if other rules are in force by now, it is judged by them first. */
+void journey_go_on(struct journey *j, enum stage next);
+
+/* Holders that were answered already, but now by a verdict that asks for more or for another. */
+void judge_answers(struct journey *j, const enum verb *before);
+
+/* Incidents that an earlier run left have a new verdict if the rules have changed since. */
+void judge_after_start(struct flow *f);
+
+/* The files are whole, but the platform does not clear their old block. */
+bool repair_is_in_quarantine(const struct repair *repair);
+
+/* Units that are to be started again go on record before they are stopped. 0 or negative errno. */
+int units_about_to_stop(struct journey *j);
+void units_were_stopped(struct journey *j); /* all holders are answered */
+void units_start_again(struct flow *f); /* what can be */
+int units_load(struct flow *f); /* what an earlier run stopped. 0 or negative errno */
+void units_free_all(struct flow *f);
 
 int resolve_start(struct flow *f); /* 0, also when there is nothing to resolve */
 void resolve_cancel(struct flow *f);

@@ -43,6 +43,7 @@ static int make_job(struct job *job, struct worker_link *link, struct repair_jou
 		.map = nvdimm_map(job->journey->flow->parts.nvdimm),
 		.policy = &job->view.policy,
 		.journal = journal,
+		.runtime_dir = job->journey->flow->parts.runtime_dir,
 		.proc_fd = proc_fd,
 		.how.hints_directory = job->journey->flow->parts.state_dir,
 	};
@@ -239,7 +240,6 @@ static void on_repair_done(struct worker *w, int r, void *userdata)
 
 	j->worker = worker_free(w);
 	j->busy = false;
-	j->stage = STAGE_REST;
 	f->repairing = NULL;
 	if (f->parts.ledger)
 		repair_continue_paused(f, j->in->number);
@@ -254,6 +254,7 @@ static void on_repair_done(struct worker *w, int r, void *userdata)
 	flow_save(f, j->in);
 	tell_result(j);
 	answer_order(j);
+	journey_go_on(j, STAGE_REST);
 
 	/* The list decides: no longer bad is the end of the journey, see end_gone(). */
 	flow_rescan(f);
@@ -326,6 +327,7 @@ static void on_preview_done(struct worker *w, int r, void *userdata)
 
 	j->worker = worker_free(w);
 	j->busy = false;
+	journey_go_on(j, j->stage);
 	if (done)
 		done(NULL, r < 0 ? r : -EIO, "worker", TAKE(j->order_userdata));
 	flow_rescan(j->flow);

@@ -83,7 +83,14 @@ static int run(struct worker_link *link, void *job)
 
 /* ---- in the daemon ---- */
 
-/* Someone who was answered before a restart keeps that outcome, and is not answered twice. */
+/* The verdict too, for as long as it takes to compare it with the next one. */
+static void keep_outcome(const struct holder *old, struct holder *new)
+{
+	string_set(&new->outcome, old->outcome);
+	new->action = old->action;
+}
+
+/* Someone who was answered before keeps that outcome, and is not answered twice. */
 static void keep_outcomes(const struct incident *old, struct incident *new)
 {
 	for (size_t i = 0; i < new->n_holders; i++)
@@ -91,7 +98,7 @@ static void keep_outcomes(const struct incident *old, struct incident *new)
 			if (new->holders[i].pid ==
 			    old->holders[k].pid &&new->holders[i].start_ticks ==
 			    old->holders[k].start_ticks)
-				string_set(&new->holders[i].outcome, old->holders[k].outcome);
+				keep_outcome(&old->holders[k], &new->holders[i]);
 }
 
 void journey_take_findings(struct journey *j, struct incident *from)
@@ -120,26 +127,43 @@ void journey_take_findings(struct journey *j, struct incident *from)
 	}
 }
 
-static void decide(struct journey *j)
+static enum verb *verdicts(const struct incident *in)
 {
+	enum verb *all = calloc(in->n_holders + 1, sizeof(*all));
+
+	for (size_t i = 0; all && i < in->n_holders; i++)
+		all[i] = in->holders[i].action;
+	return all;
+}
+
+/* Returns why it is told once more, or NULL. */
+static const char *decide(struct journey *j)
+{
+	_cleanup_(freep) enum verb *before = verdicts(j->in);
 	struct flow *f = j->flow;
+	const char *reason = j->anew ? "rules-changed" : NULL;
 	struct flow_view view;
 	int r;
 
+	j->anew = false;
 	flow_view(f, &view);
-	r = policy_decide(&view.policy, j->in);
+	r = before ? policy_decide(&view.policy, j->in) : -ENOMEM;
 	if (r < 0)
 		log_err(r, "Cannot decide what to do, only reporting");
+	else
+		judge_answers(j, before);
 	flow_note_kernel(j);
 	j->in->state = INCIDENT_RESOLVED;
 	j->stage = STAGE_RESPOND;
 	flow_save(f, j->in);
+	return reason;
 }
 
 void journey_resolved(struct journey *j, const char *reason)
 {
-	decide(j);
-	flow_tell(j, "poison.resolved", SEVERITY_CRITICAL, reason);
+	const char *anew = decide(j);
+
+	flow_tell(j, "poison.resolved", SEVERITY_CRITICAL, reason ? reason : anew);
 }
 
 static void on_message(struct worker *w, struct json_object *message, bool wants_reply,
@@ -163,8 +187,9 @@ static void on_message(struct worker *w, struct json_object *message, bool wants
 	journey_take_findings(batch->journeys[i], found);
 }
 
-static void resolved(struct journey *j, int r)
+static const char *resolved(struct journey *j, int r)
 {
+	const char *anew;
 
 	if (r < 0) {
 		j->in->owners_complete = false;
@@ -173,7 +198,8 @@ static void resolved(struct journey *j, int r)
 							  : "the search for owners failed");
 	}
 	j->busy = false;
-	decide(j);
+	anew = decide(j);
+	return r < 0 ? "resolve-failed" : anew;
 }
 
 static void batch_free(struct resolve_batch *batch)
@@ -188,16 +214,17 @@ static void take_next(struct resolve_batch *batch)
 {
 	struct flow *f = batch->flow;
 	size_t first = batch->n_taken, end = first + N_AT_ONCE;
+	const char *reasons[N_AT_ONCE];
 
 	if (end > batch->n)
 		end = batch->n;
 	flow_batch(f);
 	for (size_t i = first; i < end; i++)
-		resolved(batch->journeys[i], batch->r);
+		reasons[i - first] = resolved(batch->journeys[i], batch->r);
 	flow_settle(f);
 	for (size_t i = first; i < end; i++)
 		flow_tell(batch->journeys[i], "poison.resolved", SEVERITY_CRITICAL,
-			  batch->r < 0 ? "resolve-failed" : NULL);
+			  reasons[i - first]);
 	batch->n_taken = end;
 }
 

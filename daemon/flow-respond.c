@@ -103,11 +103,6 @@ static void on_message(struct worker *w, struct json_object *message, bool wants
 	feed_send_holder(j->flow->parts.feed, event, SEVERITY_WARNING, j->in, holder, NULL);
 }
 
-static void go_on(struct journey *j)
-{
-	j->stage = STAGE_REPAIR;
-}
-
 static void on_done(struct worker *w, int r, void *userdata)
 {
 	struct journey *j = userdata;
@@ -119,10 +114,11 @@ static void on_done(struct worker *w, int r, void *userdata)
 	if (r < 0)
 		log_warn(r, "Not every holder of incident %" PRIu64 " could be answered, going on",
 			 j->in->number);
+	units_were_stopped(j);
 	if (j->intent && f->parts.ledger)
 		ledger_outcome(f->parts.ledger, j->intent, r, NULL);
 	j->intent = 0;
-	go_on(j);
+	journey_go_on(j, STAGE_REPAIR);
 	flow_rescan_soon(f);
 }
 
@@ -165,6 +161,8 @@ static bool put_on_record(struct journey *j)
 	int r;
 
 	r = ledger ? ledger_intent(ledger, j->in->number, "respond", NULL, &j->intent) : -ENODEV;
+	if (r >= 0)
+		r = units_about_to_stop(j);
 	if (r < 0)
 		log_warn(r,
 			 "Cannot record what is to be done for incident %" PRIu64
@@ -180,7 +178,7 @@ int respond_start(struct journey *j)
 	int r;
 
 	if (!anybody_unanswered(j->in)) {
-		go_on(j);
+		journey_go_on(j, STAGE_REPAIR);
 		return 0;
 	}
 	if (!job.dry_run && anybody_acted_upon(j->in) && !put_on_record(j))

@@ -34,6 +34,10 @@
 /* Grace periods run side by side, but not without a bound. */
 #define MAX_RESPONDING 8u
 
+/* How many old incidents are forgotten at once. */
+#define PRUNE_AT_START 1000u
+#define PRUNE_AT_END   4u
+
 uint64_t now_usec(void)
 {
 	struct timespec now;
@@ -109,6 +113,22 @@ struct journey *journey_find(const struct flow *f, uint64_t number)
 	return NULL;
 }
 
+/* Some at a time, where the ledger grows anyway: years of a busy machine must not hold up the loop.
+ */
+static void prune(struct flow *f, unsigned n_max)
+{
+	const struct config *config = f->parts.config;
+	uint64_t age_usec = config->ledger_max_age_days * 86400 * USEC_PER_SEC, now = now_usec();
+	int r;
+
+	if (!f->parts.ledger)
+		return;
+	r = ledger_prune(f->parts.ledger, age_usec && now > age_usec ? now - age_usec : 0,
+			 config->ledger_max_size_bytes, n_max);
+	if (r < 0)
+		log_warn(r, "Cannot forget what ended long ago, the ledger grows");
+}
+
 void journey_end(struct journey *j, enum incident_state state)
 {
 	struct flow *f = j->flow;
@@ -120,6 +140,7 @@ void journey_end(struct journey *j, enum incident_state state)
 	flow_save(f, j->in);
 	if (f->parts.ledger)
 		ledger_drop_salvage(f->parts.ledger, j->in->number);
+	prune(f, PRUNE_AT_END);
 	flow_tell(j, "poison.gone", SEVERITY_INFO, NULL);
 	if (f->healed) {
 		badblocks_add(f->healed, j->in->phys);
@@ -232,7 +253,7 @@ static int begin_new(struct flow *f, const struct badblocks *bad, const struct b
  * A block in quarantine that could not be written is not whole, whatever the lists say: an order
  * ends that, when the write goes through.
  */
-static bool in_quarantine(const struct repair *repair)
+bool repair_is_in_quarantine(const struct repair *repair)
 {
 	return repair->method && !strcmp(repair->method, "remap") && repair->reason &&
 	       !strcmp(repair->reason, "clear-refused");
@@ -249,7 +270,7 @@ static void end_gone(struct flow *f, const struct badblocks *bad)
 			continue; /* no list is about it: see flow-ram.c */
 		if (j->busy || j->stage == STAGE_REPAIR || badblocks_overlap(bad, j->in->phys))
 			continue;
-		if (in_quarantine(&j->in->repair))
+		if (repair_is_in_quarantine(&j->in->repair))
 			continue;
 		if (nvdimm_is_bad(nvdimm_map(f->parts.nvdimm), j->in->phys) != 0)
 			continue;
@@ -354,6 +375,7 @@ void flow_pump(struct flow *f)
 			start_or_rest(j, repair_start, "repair");
 	}
 	flow_settle(f);
+	units_start_again(f);
 }
 
 void flow_mounts_changed(struct flow *f)
@@ -376,11 +398,6 @@ void flow_scrub_finished(struct flow *f)
 {
 	badblocks_free(f->healed);
 	f->healed = calloc(1, sizeof(*f->healed));
-}
-
-void flow_set_config(struct flow *f, const struct config *config)
-{
-	f->parts.config = config;
 }
 
 /* ---- for control ---- */
@@ -524,6 +541,11 @@ int flow_new(const struct flow_parts *parts, struct flow **ret)
 		r = ledger_incidents(f->parts.ledger, false, resume, f);
 		if (r < 0)
 			return r;
+		r = units_load(f);
+		if (r < 0)
+			return r;
+		judge_after_start(f);
+		prune(f, PRUNE_AT_START);
 		ram_end_gone(f, (struct range){ 0, UINT64_MAX });
 	}
 	*ret = TAKE(f);
@@ -543,6 +565,7 @@ struct flow *flow_free(struct flow *f)
 		journey_free(f->journeys[f->n_journeys - 1]);
 	if (f->parts.ledger)
 		repair_continue_paused(f, 0);
+	units_free_all(f);
 	free(f->journeys);
 	badblocks_free(f->healed);
 	free(f);

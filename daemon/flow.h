@@ -33,6 +33,7 @@ struct flow_parts { /* all stay the caller's and outlive the flow; ledger may be
 	const struct correlate *correlate;
 	int proc_fd;
 	const char *state_dir;
+	const char *runtime_dir;
 	/* pids on the control socket, never acted upon: fills up to n, returns how many */
 	size_t (*control_clients)(void *userdata, pid_t *ret, size_t n);
 	/* Something can't be done (any more), or can again; told once each, by main. */
@@ -65,6 +66,11 @@ void flow_mounts_changed(struct flow *f);
 /* ARS records are fresh again. */
 void flow_scrub_finished(struct flow *f);
 
+/*
+ * Other rules are in force from now on. If they differ from the old ones, each open incident gets a
+ * new verdict, by owners and holders as they are now; what is under way ends first. See
+ * flow-judge.c.
+ */
 void flow_set_config(struct flow *f, const struct config *config);
 
 /* The kernel has reported more about this range: ask correlate. */

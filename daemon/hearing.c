@@ -30,6 +30,7 @@ struct hearing {
 	struct losses *losses;
 	sd_event *event;
 	sd_event_source *corrected_end, *failures_end; /* of a period, else NULL */
+	uint64_t n_lost; /* reports that did not fit into the ring */
 };
 
 /* ---- what is told ---- */
@@ -183,6 +184,7 @@ static void on_lost(const struct kernel_losses *total, void *userdata)
 {
 	struct hearing *h = userdata;
 
+	h->n_lost = total->n_reports;
 	losses_take(h->losses, total);
 }
 
@@ -260,4 +262,9 @@ const struct correlate *hearing_correlate(const struct hearing *h)
 bool hearing_is_deaf(const struct hearing *h)
 {
 	return !h->kernel;
+}
+
+uint64_t hearing_n_lost(const struct hearing *h)
+{
+	return h->n_lost;
 }

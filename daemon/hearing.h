@@ -28,3 +28,6 @@ DEFINE_CLEANUP(struct hearing *, hearing_free);
 void hearing_set_flow(struct hearing *h, struct flow *flow); /* NULL: none any more */
 const struct correlate *hearing_correlate(const struct hearing *h);
 bool hearing_is_deaf(const struct hearing *h);
+
+/* Reports of the kernel that did not fit into the ring, since the start. */
+uint64_t hearing_n_lost(const struct hearing *h);

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "incident-json.h"
 #include "incident.h"
 #include "json-fields.h"
 #include "views-json.h"
@@ -33,48 +34,6 @@ static const struct {
 };
 
 #define N_SOURCES (sizeof(source_names) / sizeof(source_names[0]))
-
-/* An array element or nested object that could not be made is our lack of memory. */
-static void put_made(struct json_fields *f, const char *name, struct json_object *value)
-{
-	if (!value && f->r == 0)
-		f->r = -ENOMEM;
-	field_put_object(f, name, value);
-}
-
-/* Append to an array; false: out of memory. Takes the item. */
-static bool array_push(struct json_object *array, struct json_object *item)
-{
-	if (item && json_object_array_add(array, item) == 0)
-		return true;
-	json_object_put(item);
-	return false;
-}
-
-static struct json_fields fields_of(struct json_object *json)
-{
-	return (struct json_fields){
-		.object = json,
-		.r = json_object_is_type(json, json_type_object) ? 0 : -EBADMSG,
-	};
-}
-
-/* Read a name of one of our enums; absent leaves *ret alone. */
-static void get_name(struct json_fields *f, const char *name, int (*from_name)(const char *),
-		     unsigned *ret)
-{
-	_cleanup_(freep) char *text = NULL;
-	int value;
-
-	field_get_string(f, name, &text);
-	if (f->r < 0 || !text)
-		return;
-	value = from_name(text);
-	if (value < 0)
-		f->r = -EBADMSG;
-	else
-		*ret = (unsigned)value;
-}
 
 struct json_object *device_to_json(const struct device *device)
 {
@@ -324,6 +283,8 @@ struct json_object *holder_to_json(const struct holder *holder)
 		field_put_uint(&f, "signal_number", (uint64_t)holder->signal_number);
 	if (holder->grace_usec)
 		field_put_uint(&f, "grace_usec", holder->grace_usec);
+	if (holder->restart_unit)
+		field_put_bool(&f, "restart_unit", true);
 	field_put_string(&f, "rule", holder->rule);
 	field_put_string(&f, "reason", holder->reason);
 	field_put_string(&f, "outcome", holder->outcome);
@@ -351,86 +312,10 @@ static int holder_from_json(struct json_object *json, struct holder *holder)
 	get_name(&f, "action", verb_from_name, &holder->action);
 	field_get_int(&f, "signal_number", &holder->signal_number);
 	field_get_uint(&f, "grace_usec", &holder->grace_usec);
+	field_get_bool(&f, "restart_unit", &holder->restart_unit);
 	field_get_string(&f, "rule", &holder->rule);
 	field_get_string(&f, "reason", &holder->reason);
 	field_get_string(&f, "outcome", &holder->outcome);
-	return f.r;
-}
-
-static struct json_object *loss_to_json(const struct loss *loss)
-{
-	struct json_fields f = json_fields_new();
-
-	field_put_uint(&f, "inode", loss->inode);
-	field_put_string(&f, "mountpoint", loss->mountpoint);
-	field_put_strv(&f, "paths", loss->paths);
-	field_put_uint(&f, "file_offset_bytes", loss->file_offset_bytes);
-	field_put_uint(&f, "length_bytes", loss->length_bytes);
-	return json_fields_done(&f);
-}
-
-static int loss_from_json(struct json_object *json, struct loss *loss)
-{
-	struct json_fields f = fields_of(json);
-
-	field_get_uint(&f, "inode", &loss->inode);
-	field_get_string(&f, "mountpoint", &loss->mountpoint);
-	field_get_strv(&f, "paths", &loss->paths);
-	field_get_uint(&f, "file_offset_bytes", &loss->file_offset_bytes);
-	field_require(&f, "length_bytes");
-	field_get_uint(&f, "length_bytes", &loss->length_bytes);
-	return f.r;
-}
-
-static struct json_object *losses_to_json(const struct repair *repair)
-{
-	_cleanup_(json_object_putp) struct json_object *array = json_object_new_array();
-
-	for (size_t i = 0; array && i < repair->n_losses; i++)
-		if (!array_push(array, loss_to_json(&repair->losses[i])))
-			return NULL;
-	return TAKE(array);
-}
-
-static struct json_object *repair_to_json(const struct repair *repair)
-{
-	struct json_fields f = json_fields_new();
-
-	field_put_string(&f, "wish", repair_wish_name(repair->wish));
-	field_put_string(&f, "rule", repair->rule);
-	field_put_bool(&f, "pause_holders", repair->pause_holders);
-	field_put_string(&f, "method", repair->method);
-	field_put_string(&f, "state", repair->state ? repair->state : "none");
-	field_put_string(&f, "reason", repair->reason);
-	field_put_string(&f, "detail", repair->detail);
-	field_put_uint(&f, "zeroed_bytes", repair->zeroed_bytes);
-	field_put_uint(&f, "salvaged_bytes", repair->salvaged_bytes);
-	put_made(&f, "losses", losses_to_json(repair));
-	return json_fields_done(&f);
-}
-
-static int repair_from_json(struct json_object *json, struct incident *in)
-{
-	struct json_fields f = fields_of(json);
-	struct repair *repair = &in->repair;
-	struct json_object *losses;
-
-	get_name(&f, "wish", repair_wish_from_name, &repair->wish);
-	field_get_string(&f, "rule", &repair->rule);
-	field_get_bool(&f, "pause_holders", &repair->pause_holders);
-	field_get_string(&f, "method", &repair->method);
-	field_get_string(&f, "state", &repair->state);
-	field_get_string(&f, "reason", &repair->reason);
-	field_get_string(&f, "detail", &repair->detail);
-	field_get_uint(&f, "zeroed_bytes", &repair->zeroed_bytes);
-	field_get_uint(&f, "salvaged_bytes", &repair->salvaged_bytes);
-
-	losses = field_get_array(&f, "losses");
-	for (size_t i = 0; losses && f.r == 0 && i < json_object_array_length(losses); i++) {
-		struct loss *loss = incident_add_loss(in);
-
-		f.r = loss ? loss_from_json(json_object_array_get_idx(losses, i), loss) : -ENOMEM;
-	}
 	return f.r;
 }
 

@@ -190,6 +190,9 @@ void kernel_deed_done(struct kernel_deed *deed)
 
 static void repair_done(struct repair *repair)
 {
+	free(repair->hook);
+	free(repair->hook_outcome);
+	free(repair->hook_detail);
 	free(repair->rule);
 	free(repair->method);
 	free(repair->state);

@@ -159,11 +159,13 @@ struct holder {
 	bool holds_more;	/* than are kept here: which ones, we do not know */
 	enum verb action;	/* policy's verdict for this process */
 	int signal_number;	/* for VERB_SIGNAL */
-	uint64_t grace_usec;	/* for VERB_TERMINATE */
+	uint64_t grace_usec;	/* for VERB_TERMINATE and VERB_STOP_UNIT */
+	bool restart_unit;	/* for VERB_STOP_UNIT: when the repair is finished */
 	char *rule;		/* that gave it; NULL: no rule matched */
 	char *reason;		/* in words: why this verdict, or why another than the rule's */
-	char *outcome;		/* respond: "reported", "signalled", "terminated", "killed", "survived",
-				 * "exited", "dry-run", "failed"; NULL before */
+	char *outcome;		/* respond: "reported", "signalled", "terminated", "killed", "stopped",
+				 * "survived", "exited", "dry-run", "failed"; "restarted" once its
+				 * unit is; NULL before */
 };
 
 enum repair_wish {		/* of the rule */
@@ -191,6 +193,10 @@ struct repair {
 	char *detail;		/* the same as a sentence, NULL where the word is enough */
 	uint64_t zeroed_bytes;	/* of media: a page that three files share counts once */
 	uint64_t salvaged_bytes;
+	uint64_t restored_bytes;	/* lost, and given back by a hook */
+	char *hook;		/* that was run for it; NULL: none was */
+	char *hook_outcome;	/* "restored", "nothing", "failed", "timeout", "not-run" */
+	char *hook_detail;	/* a sentence where something was wrong with it, or NULL */
 	struct loss *losses;
 	size_t n_losses;
 };

@@ -20,6 +20,7 @@
 #include <systemd/sd-event.h>
 
 #include "config.h"
+#include "configuration.h"
 #include "control/control.h"
 #include "degraded.h"
 #include "flow.h"
@@ -28,9 +29,9 @@
 #include "holders/holders.h"
 #include "json-fields.h"
 #include "log.h"
+#include "measure.h"
 #include "options.h"
 #include "policy/config.h"
-#include "policy/policy.h"
 #include "privilege.h"
 #include "source/mce_history.h"
 #include "source/mount_watch.h"
@@ -50,70 +51,53 @@ struct daemon {
 	struct mount_watch *mount_watch;
 	struct flow *flow;
 	struct control *control;
+	struct measured measured;
+	struct metrics *metrics;
 };
 
 /* ---- configuration ---- */
 
-static void on_config_problem(const char *sentence, void *userdata)
-{
-	unsigned *n_problems = userdata;
-
-	log_warn(0, "%s", sentence);
-	(*n_problems)++;
-}
-
-/* *ret_n_problems (or NULL): how many were told, of the lines and of the rules that they make. */
-static int load_config(const struct options *options, struct config **ret, unsigned *ret_n_problems)
-{
-	_cleanup_(config_freep) struct config *config = NULL;
-	unsigned n_problems = 0;
-	int r;
-
-	r = config_read(options->config_path, options->config_given, on_config_problem, &n_problems,
-			&config);
-	if (r < 0)
-		return r;
-	policy_check(config, on_config_problem, &n_problems);
-	if (options->dry_run)
-		config->dry_run = true;
-	*ret = TAKE(config);
-	if (ret_n_problems)
-		*ret_n_problems = n_problems;
-	return 0;
-}
-
 static int check_config(const struct options *options)
 {
 	_cleanup_(config_freep) struct config *config = NULL;
-	unsigned n_problems;
+	_cleanup_(strv_freep) char **problems = NULL;
 	int r;
 
-	r = load_config(options, &config, &n_problems);
+	r = configuration_load(options, &config, &problems);
 	if (r < 0) {
 		log_err(r, "Cannot read %s", options->config_path);
 		return 1;
 	}
-	return n_problems ? 1 : 0;
+	for (char **problem = problems; problem && *problem; problem++)
+		log_warn(0, "%s", *problem);
+	return problems ? 1 : 0;
+}
+
+/* What is refused leaves everything as it was, and is told until it is mended. */
+static int reload(void *userdata, char ***ret_problems)
+{
+	struct daemon *d = userdata;
+	_cleanup_(config_freep) struct config *config = NULL;
+	int r;
+
+	feed_reopen(d->feed);
+	r = configuration_reload(&d->options, d->degraded, &config, ret_problems);
+	if (r <= 0)
+		return r;
+	flow_set_config(d->flow, config);
+	config_free(d->config);
+	d->config = TAKE(config);
+	metrics_set_path(d->metrics, d->config->metrics_textfile);
+	log_info(0, "Configuration read anew, %zu rules", d->config->n_rules);
+	return 1;
 }
 
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
-	struct daemon *d = userdata;
-	struct config *config = NULL;
-	int r;
+	_cleanup_(strv_freep) char **problems = NULL;
 
 	sd_notify(false, "RELOADING=1");
-	feed_reopen(d->feed);
-	r = load_config(&d->options, &config, NULL);
-	if (r < 0) {
-		log_err(r, "Cannot read %s, keeping the configuration in force",
-			d->options.config_path);
-	} else {
-		flow_set_config(d->flow, config);
-		config_free(d->config);
-		d->config = config;
-		log_info(0, "Configuration read anew, %zu rules", config->n_rules);
-	}
+	reload(userdata, &problems);
 	sd_notify(false, "READY=1");
 	return 0;
 }
@@ -266,6 +250,38 @@ static int open_feed(struct daemon *d)
 	return 0;
 }
 
+static void on_values(struct metrics_values *ret, void *userdata)
+{
+	struct daemon *d = userdata;
+
+	measure(&d->measured, ret);
+}
+
+static void on_written(int r, void *userdata)
+{
+	struct daemon *d = userdata;
+
+	if (r < 0)
+		degraded_begin(d->degraded, "metrics", strerror(-r));
+	else
+		degraded_end(d->degraded, "metrics");
+}
+
+static int open_metrics(struct daemon *d)
+{
+	struct metrics_parts parts = { d->event, d->feed, on_values, on_written, d };
+
+	d->measured = (struct measured){
+		.config = (const struct config *const *)&d->config,
+		.feed = d->feed,
+		.flow = &d->flow,
+		.hearing = &d->hearing,
+		.ledger = d->ledger,
+		.degraded = d->degraded,
+	};
+	return metrics_new(&parts, d->config->metrics_textfile, &d->metrics);
+}
+
 static void tell_missing_privileges(struct daemon *d)
 {
 	_cleanup_(freep) char *missing = privilege_missing();
@@ -315,6 +331,7 @@ static int open_flow(struct daemon *d)
 		.correlate = hearing_correlate(d->hearing),
 		.proc_fd = d->proc_fd,
 		.state_dir = d->options.state_dir,
+		.runtime_dir = d->options.runtime_dir,
 		.control_clients = clients,
 		.degraded = on_degraded,
 		.restored = on_restored,
@@ -343,6 +360,7 @@ static int open_control(struct daemon *d)
 		.policy = (const struct config *const *)&d->config,
 		.runtime_dir = d->options.runtime_dir,
 		.status = status,
+		.reload = reload,
 		.userdata = d,
 	};
 
@@ -399,7 +417,10 @@ static int start(struct daemon *d)
 {
 	int r;
 
-	r = load_config(&d->options, &d->config, NULL);
+	d->degraded = degraded_new();
+	if (!d->degraded)
+		return -ENOMEM;
+	r = configuration_start(&d->options, d->degraded, &d->config);
 	if (r < 0) {
 		log_err(r, "Cannot read %s", d->options.config_path);
 		return r;
@@ -407,9 +428,6 @@ static int start(struct daemon *d)
 	d->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->proc_fd < 0)
 		return -errno;
-	d->degraded = degraded_new();
-	if (!d->degraded)
-		return -ENOMEM;
 	r = sd_event_default(&d->event);
 	if (r >= 0)
 		r = watch_signals(d);
@@ -417,6 +435,8 @@ static int start(struct daemon *d)
 		r = open_state(d);
 	if (r >= 0)
 		r = open_feed(d);
+	if (r >= 0)
+		r = open_metrics(d);
 	if (r >= 0)
 		r = open_sources(d);
 	if (r >= 0)
@@ -447,6 +467,7 @@ static void stop(struct daemon *d)
 {
 	/* The other way round than start(), since each part may still use those before it. */
 	d->control = control_free(d->control);
+	metrics_free(d->metrics);
 	if (d->hearing)
 		hearing_set_flow(d->hearing, NULL);
 	flow_free(d->flow);

@@ -28,6 +28,7 @@ static const char description[] =
 static const struct varlink_method methods[] = {
 	{ "Status", control_status, 0, {} },
 	{ "List", control_list, 0, { { "all", VARLINK_BOOL, false } } },
+	{ "Export", control_export, VARLINK_NEEDS_MORE, {} },
 	{ "Show", control_show, 0, { { "incident", VARLINK_INT, true } } },
 	{ "Watch", control_watch, VARLINK_NEEDS_MORE, {} },
 	{ "Scrub",
@@ -58,7 +59,11 @@ static const struct varlink_method methods[] = {
 	  VARLINK_CHANGES,
 	  { { "incident", VARLINK_INT, true }, { "dry_run", VARLINK_BOOL, false } } },
 	{ "PolicyCheck", control_policy_check, 0, {} },
-	{ "PolicyExplain", control_policy_explain, 0, { { "file", VARLINK_STRING, true } } },
+	{ "PolicyExplain",
+	  control_policy_explain,
+	  0,
+	  { { "file", VARLINK_STRING, false }, { "pid", VARLINK_INT, false } } },
+	{ "Reload", control_reload, VARLINK_CHANGES, {} },
 	{},
 };
 

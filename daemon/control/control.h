@@ -30,6 +30,8 @@ struct control_parts {		/* all stay the caller's */
 	const char *runtime_dir;
 	/* More members for Status, {"sources":[...]}; new reference. The IDL must name them. */
 	struct json_object *(*status)(void *userdata);
+	/* As SIGHUP does; *ret_problems is the caller's. 1: in force; 0: refused for them. */
+	int (*reload)(void *userdata, char ***ret_problems);
 	void *userdata;
 };
 

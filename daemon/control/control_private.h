@@ -45,6 +45,7 @@ void control_orders_forget(struct control *c);
 /* The methods: userdata is the struct control. */
 void control_status(struct varlink_call *call, struct json_object *parameters, void *userdata);
 void control_list(struct varlink_call *call, struct json_object *parameters, void *userdata);
+void control_export(struct varlink_call *call, struct json_object *parameters, void *userdata);
 void control_show(struct varlink_call *call, struct json_object *parameters, void *userdata);
 void control_watch(struct varlink_call *call, struct json_object *parameters, void *userdata);
 void control_scrub(struct varlink_call *call, struct json_object *parameters, void *userdata);
@@ -58,3 +59,4 @@ void control_policy_check(struct varlink_call *call, struct json_object *paramet
 			  void *userdata);
 void control_policy_explain(struct varlink_call *call, struct json_object *parameters,
 			    void *userdata);
+void control_reload(struct varlink_call *call, struct json_object *parameters, void *userdata);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * incidents: Status, List and Show: what is known of incidents now, and what is remembered.
+ * incidents: Status, List, Export and Show: what is known of incidents now, and what is remembered.
  *
  *   flow (open ones), ledger (all) -> [incidents] -> varlink
  *
@@ -22,6 +22,7 @@
 
 struct listing {
 	struct control *control;
+	bool export; /* records instead of incidents */
 	struct varlink_call *call;
 	uint64_t *numbers;
 	size_t n_numbers;
@@ -152,6 +153,44 @@ static int listing_new(struct control *c, bool all, struct listing **ret)
 	return 0;
 }
 
+static int add_loss(const struct loss *loss, uint64_t lost_usec, void *userdata)
+{
+	struct json_fields f = json_fields_new();
+	struct json_object *json;
+
+	field_put_uint(&f, "inode", loss->inode);
+	field_put_string(&f, "mountpoint", loss->mountpoint);
+	field_put_strv(&f, "paths", loss->paths);
+	field_put_uint(&f, "file_offset_bytes", loss->file_offset_bytes);
+	field_put_uint(&f, "length_bytes", loss->length_bytes);
+	field_put_uint(&f, "lost_usec", lost_usec);
+	json = json_fields_done(&f);
+	if (json && userdata && json_object_array_add(userdata, json) == 0)
+		return 0;
+	json_object_put(json);
+	return -ENOMEM;
+}
+
+/* An incident with all that is remembered about it. NULL: no such, or out of memory. */
+static struct json_object *find_record(struct control *c, uint64_t number)
+{
+	struct json_object *in = find_incident(c, number), *steps = NULL, *losses = NULL;
+	struct json_fields f;
+
+	if (!in)
+		return NULL;
+	if (c->parts.ledger) {
+		ledger_steps(c->parts.ledger, number, &steps);
+		losses = json_object_new_array();
+		ledger_losses(c->parts.ledger, number, add_loss, losses);
+	}
+	f = json_fields_new();
+	field_put_object(&f, "incident", in);
+	field_put_object(&f, "steps", steps ?: json_object_new_array());
+	field_put_object(&f, "losses", losses ?: json_object_new_array());
+	return json_fields_done(&f);
+}
+
 /* The next incidents, n_max at most. */
 static struct json_fields listing_batch(struct listing *l, size_t n_max)
 {
@@ -159,7 +198,9 @@ static struct json_fields listing_batch(struct listing *l, size_t n_max)
 	struct json_object *array = json_object_new_array();
 
 	for (size_t n = 0; array && n < n_max && l->n_told < l->n_numbers; l->n_told++) {
-		struct json_object *in = find_incident(l->control, l->numbers[l->n_told]);
+		uint64_t number = l->numbers[l->n_told];
+		struct json_object *in = l->export ? find_record(l->control, number)
+						   : find_incident(l->control, number);
 
 		if (in && json_object_array_add(array, in) == 0)
 			n++;
@@ -168,7 +209,7 @@ static struct json_fields listing_batch(struct listing *l, size_t n_max)
 	}
 	if (!array)
 		f.r = -ENOMEM;
-	field_put_object(&f, "incidents", array);
+	field_put_object(&f, l->export ? "records" : "incidents", array);
 	return f;
 }
 
@@ -225,6 +266,20 @@ void control_list(struct varlink_call *call, struct json_object *parameters, voi
 	}
 	f = listing_batch(l, LIST_AT_ONCE);
 	control_reply(call, &f);
+}
+
+void control_export(struct varlink_call *call, struct json_object *parameters, void *userdata)
+{
+	struct listing *l = NULL;
+	int r = listing_new(userdata, true, &l);
+
+	if (r < 0) {
+		control_fail(call, r);
+		return;
+	}
+	l->export = true;
+	varlink_call_notify(call, listing_gone, listing_go_on, l);
+	listing_go_on(call, l);
 }
 
 void control_show(struct varlink_call *call, struct json_object *parameters, void *userdata)

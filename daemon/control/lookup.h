@@ -65,5 +65,13 @@ int lookup_files_at(char *const *files, const char *state_dir, struct json_objec
  */
 int lookup_config(const char *file, struct json_object **ret);
 
-/* {"explanation":{...}}; ctx->proc_fd is opened here. 0; -EINVAL: neither file nor directory. */
-int lookup_explain(const struct policy_context *ctx, const char *file, struct json_object **ret);
+/*
+ * {"explanation":{...}}; ctx->proc_fd is opened here. pid: of this process alone, also if it does
+ * not hold the file; 0: of all that do. 0; -EINVAL: neither file nor directory; -ESRCH: no such
+ * process.
+ */
+int lookup_explain(const struct policy_context *ctx, const char *file, pid_t pid,
+		   struct json_object **ret);
+
+/* The same for a process and each file that it maps or has open. 0; -ESRCH; ... */
+int lookup_explain_process(const struct policy_context *ctx, pid_t pid, struct json_object **ret);

@@ -15,7 +15,9 @@
 #include <sys/sysmacros.h>
 
 #include "control/lookup.h"
+#include "control/lookup_private.h"
 #include "holders/holders.h"
+#include "holders/process.h"
 #include "json-fields.h"
 #include "locate/stack.h"
 #include "owners/mounts.h"
@@ -81,9 +83,7 @@ static int first_disk(dev_t dev, char ret[static STACK_NAME_BYTES])
 	return 0;
 }
 
-/* The device of a filesystem: known in full on an NVDIMM, by name on another disk, not at all
- * elsewhere. */
-static int device_of_filesystem(dev_t dev, struct device *ret)
+int lookup_device(dev_t dev, struct device *ret)
 {
 	_cleanup_(address_map_freep) struct address_map *map = NULL;
 	char disk[STACK_NAME_BYTES];
@@ -104,7 +104,7 @@ static int device_of_filesystem(dev_t dev, struct device *ret)
 	return string_set(&ret->blockdev, disk);
 }
 
-static int describe_mount(int proc_fd, struct owner *owner)
+int lookup_mount(int proc_fd, struct owner *owner)
 {
 	_cleanup_(mounts_freep) struct mounts *mounts = NULL;
 	const struct mount *mount;
@@ -141,10 +141,38 @@ static int owner_of_file(int proc_fd, const char *file, struct incident *in)
 	owner->inode = st.st_ino;
 	owner->length_bytes = (uint64_t)st.st_size;
 	r = strv_push(&owner->paths, real);
-	return r < 0 ? r : describe_mount(proc_fd, owner);
+	return r < 0 ? r : lookup_mount(proc_fd, owner);
 }
 
-int lookup_explain(const struct policy_context *given, const char *file, struct json_object **ret)
+/* One process alone; if it does not hold the file, as if it had mapped all of it. */
+static int keep_one_holder(int proc_fd, struct incident *in, pid_t pid)
+{
+	struct holder *holder;
+	size_t n = 0;
+	int r;
+
+	for (size_t i = 0; i < in->n_holders; i++) {
+		if (in->holders[i].pid == pid)
+			in->holders[n++] = in->holders[i];
+		else
+			holder_done(&in->holders[i]);
+	}
+	in->n_holders = n;
+	if (n)
+		return 0;
+	holder = incident_add_holder(in);
+	if (!holder)
+		return -ENOMEM;
+	r = process_describe(proc_fd, pid, holder);
+	if (r < 0)
+		return r;
+	holder->maps = true;
+	return holder_add_held(
+		holder, (struct held_owner){ .id = owner_id_of(&in->owners[0]), .maps = true });
+}
+
+int lookup_explain(const struct policy_context *given, const char *file, pid_t pid,
+		   struct json_object **ret)
 {
 	_cleanup_(closep) int proc_fd = open("/proc", O_DIRECTORY | O_CLOEXEC);
 	_cleanup_(incident_freep) struct incident *in = incident_new((struct range){ 0, 1 }, 0);
@@ -162,10 +190,12 @@ int lookup_explain(const struct policy_context *given, const char *file, struct 
 	if (r < 0)
 		return r;
 	in->owners_complete = true;
-	r = device_of_filesystem(in->owners[0].dev, &in->device);
+	r = lookup_device(in->owners[0].dev, &in->device);
 	if (r < 0)
 		return r;
 	r = holders_of_file(proc_fd, in->owners[0].paths[0], 0, 0, in);
+	if (r >= 0 && pid)
+		r = keep_one_holder(proc_fd, in, pid);
 	if (r < 0)
 		return r;
 

@@ -36,6 +36,7 @@ struct lookup_job {
 	char **files; /* the job's own */
 	uint64_t offset_bytes;
 	uint64_t length_bytes;
+	pid_t pid;
 	struct policy_context policy;
 	pid_t clients[MAX_CLIENTS];
 };
@@ -88,7 +89,9 @@ static int ask_files(const struct lookup_job *job, struct worker_link *link,
 static int ask_explain(const struct lookup_job *job, struct worker_link *link,
 		       struct json_object **ret)
 {
-	return lookup_explain(&job->policy, job->file, ret);
+	if (!job->file)
+		return lookup_explain_process(&job->policy, job->pid, ret);
+	return lookup_explain(&job->policy, job->file, job->pid, ret);
 }
 
 /* In the child. */
@@ -327,20 +330,49 @@ void control_policy_explain(struct varlink_call *call, struct json_object *param
 			    void *userdata)
 {
 	struct control *c = userdata;
+	int64_t pid = varlink_int(parameters, "pid", 0);
 	struct lookup_job question = {
 		.ask = ask_explain,
 		.file = varlink_string(parameters, "file"),
+		.pid = (pid_t)pid,
 		.policy = { .config = *c->parts.policy,
 			    .self = getpid(),
 			    .cgroup_root = "/sys/fs/cgroup" },
 	};
 
-	if (*question.file != '/') {
+	if (question.file ? *question.file != '/' : !given(parameters, "pid")) {
 		varlink_error_parameter(call, "file");
+		return;
+	}
+	if (given(parameters, "pid") && (pid <= 0 || pid > INT32_MAX)) {
+		varlink_error_parameter(call, "pid");
 		return;
 	}
 	question.policy.n_control_clients = control_clients(c, question.clients, MAX_CLIENTS);
 	job_start(c, call, &question);
+}
+
+/* No lookup, but the other half of PolicyCheck: what was read comes into force, if it is good. */
+void control_reload(struct varlink_call *call, struct json_object *parameters, void *userdata)
+{
+	struct control *c = userdata;
+	_cleanup_(strv_freep) char **problems = NULL;
+	struct json_fields f;
+	int r = c->parts.reload(c->parts.userdata, &problems);
+
+	if (r < 0) {
+		control_fail(call, r);
+		return;
+	}
+	f = json_fields_new();
+	field_put_string(&f, "file", *c->parts.config);
+	if (r > 0)
+		field_put_uint(&f, "n_rules", (*c->parts.policy)->n_rules);
+	field_put_strv(&f, "problems", problems);
+	if (r > 0)
+		control_reply(call, &f);
+	else
+		control_error(call, "ConfigurationRefused", &f);
 }
 
 void control_policy_check(struct varlink_call *call, struct json_object *parameters, void *userdata)

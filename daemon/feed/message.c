@@ -145,7 +145,14 @@ static void say_holder(FILE *f, struct json_object *data, const char *what)
 
 static void say_reported(FILE *f, struct json_object *data)
 {
-	say_holder(f, data, "is only reported");
+	const char *outcome = text_at(json_object_object_get(data, "holder"), "outcome");
+
+	if (!strcmp(outcome, "restarted"))
+		say_holder(f, data, "ended with its unit, which runs again");
+	else if (!strcmp(outcome, "stopped"))
+		say_holder(f, data, "ended with its unit, which is down");
+	else
+		say_holder(f, data, "is only reported");
 }
 
 static void say_signalled(FILE *f, struct json_object *data)
@@ -314,6 +321,11 @@ static const struct message *find(const char *type)
 		if (!strcmp(messages[i].type, type))
 			return &messages[i];
 	return NULL;
+}
+
+const char *message_type_at(size_t i)
+{
+	return i < sizeof(messages) / sizeof(messages[0]) ? messages[i].type : NULL;
 }
 
 bool message_known(const char *type)

@@ -3,11 +3,15 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <json-c/json.h>
 
 /* Is there such an event? Without "io.hwpoisond.". */
 bool message_known(const char *type);
+
+/* All of them, one after the other; NULL behind the last. */
+const char *message_type_at(size_t i);
 
 /* 32 hex digits, for MESSAGE_ID=. */
 const char *message_id(const char *type);

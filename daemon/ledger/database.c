@@ -24,51 +24,10 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "ledger/database.h"
+#include "ledger/schema.h"
 
-#define FILE_NAME      "ledger.sqlite"
-#define APPLICATION_ID 0x68777064 /* "hwpd", in the file's header */
-#define SCHEMA_VERSION 1
-
-/*
- * AUTOINCREMENT: a number is never given again, even if its row is deleted. A partial index each
- * for what the next start looks for, so that years of ended incidents cost it nothing.
- */
-static const char schema[] =
-	"CREATE TABLE counter ("
-	"	name TEXT PRIMARY KEY,"
-	"	value INTEGER NOT NULL) WITHOUT ROWID;"
-	"CREATE TABLE incident ("
-	"	number INTEGER PRIMARY KEY AUTOINCREMENT,"
-	"	open INTEGER NOT NULL,"
-	"	json TEXT NOT NULL);"
-	"CREATE INDEX incident_open ON incident (number) WHERE open;"
-	"CREATE TABLE intent ("
-	"	id INTEGER PRIMARY KEY AUTOINCREMENT,"
-	"	incident INTEGER NOT NULL,"
-	"	step TEXT NOT NULL,"
-	"	detail TEXT,"
-	"	begun_usec INTEGER NOT NULL,"
-	"	result INTEGER,"
-	"	outcome TEXT,"
-	"	ended_usec INTEGER);"
-	"CREATE INDEX intent_incident ON intent (incident);"
-	"CREATE INDEX intent_unfinished ON intent (id) WHERE result IS NULL;"
-	"CREATE TABLE salvage ("
-	"	incident INTEGER NOT NULL,"
-	"	phys_start INTEGER NOT NULL,"
-	"	bad_sectors INTEGER NOT NULL,"
-	"	data BLOB NOT NULL,"
-	"	PRIMARY KEY (incident, phys_start));"
-	"CREATE TABLE loss ("
-	"	incident INTEGER NOT NULL,"
-	"	lost_usec INTEGER NOT NULL,"
-	"	inode INTEGER NOT NULL,"
-	"	mountpoint TEXT NOT NULL,"
-	"	file_offset_bytes INTEGER NOT NULL,"
-	"	length_bytes INTEGER NOT NULL,"
-	"	json TEXT NOT NULL,"
-	"	UNIQUE (incident, mountpoint, inode, file_offset_bytes, length_bytes));";
+#define FILE_NAME  "ledger.sqlite"
+#define CHECK_USEC 5000000 /* that the start may take for a look at the whole file */
 
 uint64_t realtime_usec(void)
 {
@@ -115,6 +74,8 @@ static int sqlite_errno(sqlite3 *db, int code)
 		return -EACCES;
 	case SQLITE_CANTOPEN:
 		return sqlite3_system_errno(db) ? -sqlite3_system_errno(db) : -EIO;
+	case SQLITE_INTERRUPT:
+		return -EINTR;
 	case SQLITE_TOOBIG:
 		return -E2BIG;
 	default:
@@ -215,7 +176,20 @@ static int read_number(sqlite3 *db, const char *sql, int64_t *ret)
 	return 0;
 }
 
-static int check_whole(sqlite3 *db)
+static uint64_t monotonic_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int is_over(void *deadline_usec)
+{
+	return monotonic_usec() >= *(uint64_t *)deadline_usec;
+}
+
+static int quick_check(sqlite3 *db)
 {
 	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
 	const char *verdict;
@@ -231,8 +205,22 @@ static int check_whole(sqlite3 *db)
 	return verdict && !strcmp(verdict, "ok") ? 0 : -EUCLEAN;
 }
 
-/* 1: it is a whole ledger; 0: an empty file, to become one; -EUCLEAN: neither. */
-static int recognize(sqlite3 *db)
+/* As far as that is to be known in a few seconds: alerts can't wait for a look at years of pages.
+ */
+static int check_whole(sqlite3 *db)
+{
+	uint64_t deadline_usec = monotonic_usec() + CHECK_USEC;
+	int r;
+
+	sqlite3_progress_handler(db, 10000, is_over, &deadline_usec);
+	r = quick_check(db);
+	sqlite3_progress_handler(db, 0, NULL, NULL);
+	return r == -EINTR ? 0 : r;
+}
+
+/* 0: a whole ledger of *ret_version, or an empty file (version 0), to become one; -EUCLEAN:
+ * neither. */
+static int recognize(sqlite3 *db, int64_t *ret_version)
 {
 	int64_t application_id, version, n_tables;
 	int r;
@@ -247,42 +235,20 @@ static int recognize(sqlite3 *db)
 	if (r < 0)
 		return r;
 
+	*ret_version = version;
 	if (application_id == 0 && version == 0 && n_tables == 0)
 		return 0;
 	if (application_id != APPLICATION_ID || version < 1)
 		return -EUCLEAN;
 	if (version > SCHEMA_VERSION)
 		return -EPROTONOSUPPORT;
-	r = check_whole(db);
-	return r < 0 ? r : 1;
+	return check_whole(db);
 }
 
-static int run_script(sqlite3 *db, const char *sql)
+int database_script(sqlite3 *db, const char *sql)
 {
 	errno = 0;
 	return sqlite_errno(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
-}
-
-/* One transaction: a file with some of our tables would be taken for damaged. */
-static int create_tables(sqlite3 *db)
-{
-	char marks[128];
-	int r;
-
-	snprintf(marks, sizeof(marks), "PRAGMA application_id=%d; PRAGMA user_version=%d;",
-		 APPLICATION_ID, SCHEMA_VERSION);
-
-	r = run_script(db, "BEGIN IMMEDIATE");
-	if (r < 0)
-		return r;
-	r = run_script(db, schema);
-	if (r == 0)
-		r = run_script(db, marks);
-	if (r == 0)
-		r = run_script(db, "COMMIT");
-	if (r < 0 && !sqlite3_get_autocommit(db))
-		run_script(db, "ROLLBACK");
-	return r;
 }
 
 /*
@@ -292,10 +258,10 @@ static int create_tables(sqlite3 *db)
  */
 static int configure(sqlite3 *db)
 {
-	return run_script(db, "PRAGMA synchronous=FULL;"
-			      "PRAGMA cache_size=-256;"
-			      "PRAGMA wal_autocheckpoint=256;"
-			      "PRAGMA journal_size_limit=1048576;");
+	return database_script(db, "PRAGMA synchronous=FULL;"
+				   "PRAGMA cache_size=-256;"
+				   "PRAGMA wal_autocheckpoint=256;"
+				   "PRAGMA journal_size_limit=1048576;");
 }
 
 /* Salvaged bytes of users' files will be in it: nobody but root reads it. SQLite gives its log and
@@ -318,24 +284,23 @@ static int create_private(int dir_fd)
 
 static int prepare_file(sqlite3 *db)
 {
+	int64_t version = 0;
 	int r;
 
 	sqlite3_extended_result_codes(db, 1);
 	sqlite3_busy_timeout(db, 1000);
 	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 
-	r = recognize(db);
+	r = recognize(db, &version);
 	if (r < 0)
 		return r;
 	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 
-	if (r == 0) {
-		r = create_tables(db);
-		if (r < 0)
-			return r;
-	}
+	r = schema_prepare(db, version);
+	if (r < 0)
+		return r;
 	/* Where there is no shared memory for WAL it stays a rollback journal, as durable. */
-	r = run_script(db, "PRAGMA journal_mode=WAL");
+	r = database_script(db, "PRAGMA journal_mode=WAL");
 	if (r < 0)
 		return r;
 	return configure(db);
@@ -351,7 +316,7 @@ static int open_file(const char *path, bool alone, sqlite3 **ret)
 	if (code != SQLITE_OK)
 		r = db ? sqlite_errno(db, code) : -ENOMEM;
 	if (r == 0 && alone)
-		r = run_script(db, "PRAGMA locking_mode=EXCLUSIVE");
+		r = database_script(db, "PRAGMA locking_mode=EXCLUSIVE");
 	if (r == 0)
 		r = prepare_file(db);
 	if (r < 0) {
@@ -387,31 +352,51 @@ static int rename_if_there(int dir_fd, const char *from, const char *to)
 	return 0;
 }
 
+/* By the day, and by a number from the second of a day on. NULL: out of memory. */
+static char *name_aside(unsigned n)
+{
+	time_t now = time(NULL);
+	struct tm day = {};
+	char *name = NULL, number[16] = "";
+
+	gmtime_r(&now, &day);
+	if (n > 1)
+		snprintf(number, sizeof(number), "-%u", n);
+	if (asprintf(&name, FILE_NAME ".damaged-%04d-%02d-%02d%s", day.tm_year + 1900,
+		     day.tm_mon + 1, day.tm_mday, number) < 0)
+		return NULL;
+	return name;
+}
+
 /* The log goes first: one that outlived its file would be replayed into the new, empty one. */
+static int move_aside(int dir_fd, const char *name)
+{
+	char log_name[80];
+	int r;
+
+	snprintf(log_name, sizeof(log_name), "%s-wal", name);
+	r = rename_if_there(dir_fd, FILE_NAME "-wal", log_name);
+	if (r >= 0)
+		r = rename_if_there(dir_fd, FILE_NAME, name);
+	if (r < 0)
+		return r;
+	unlinkat(dir_fd, FILE_NAME "-shm", 0);
+	return fsync(dir_fd) < 0 ? -errno : 0;
+}
+
 static int set_aside(int dir_fd, char **ret_name)
 {
 	for (unsigned n = 1; n < 10000; n++) {
-		_cleanup_(freep) char *name = NULL;
-		char log_name[64];
+		_cleanup_(freep) char *name = name_aside(n);
 		int r;
 
-		if (asprintf(&name, FILE_NAME ".damaged-%u", n) < 0) {
-			name = NULL;
+		if (!name)
 			return -ENOMEM;
-		}
 		if (faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			continue;
-
-		snprintf(log_name, sizeof(log_name), "%s-wal", name);
-		r = rename_if_there(dir_fd, FILE_NAME "-wal", log_name);
+		r = move_aside(dir_fd, name);
 		if (r < 0)
 			return r;
-		r = rename_if_there(dir_fd, FILE_NAME, name);
-		if (r < 0)
-			return r;
-		unlinkat(dir_fd, FILE_NAME "-shm", 0);
-		if (fsync(dir_fd) < 0)
-			return -errno;
 		*ret_name = TAKE(name);
 		return 0;
 	}
@@ -447,6 +432,7 @@ int database_open_to_read(const char *dir, sqlite3 **ret)
 {
 	_cleanup_(freep) char *path = NULL;
 	sqlite3 *db = NULL;
+	int64_t version = 0;
 	struct stat st;
 	int code, r = 0;
 
@@ -463,9 +449,9 @@ int database_open_to_read(const char *dir, sqlite3 **ret)
 		r = db ? sqlite_errno(db, code) : -ENOMEM;
 	if (r == 0) {
 		sqlite3_busy_timeout(db, 1000);
-		r = recognize(db);
+		r = recognize(db, &version);
 	}
-	if (r <= 0) {
+	if (r < 0 || !version) {
 		sqlite3_close(db);
 		return r < 0 ? r : -ENOENT; /* an empty file: nothing was ever written */
 	}

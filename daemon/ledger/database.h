@@ -32,4 +32,7 @@ int statement_step(sqlite3_stmt *s);
 /* Prepare, bind and run what gives no rows. Number of rows changed, or negative errno. */
 int database_run(sqlite3 *db, const char *sql, const char *types, ...);
 
+/* Several statements without values or rows. 0 or negative errno. */
+int database_script(sqlite3 *db, const char *sql);
+
 uint64_t realtime_usec(void);

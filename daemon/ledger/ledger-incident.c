@@ -43,10 +43,12 @@ static int write_incident(struct ledger *l, const struct incident *in)
 	if (!text)
 		return -ENOMEM;
 	r = database_run(l->db,
-			 "INSERT INTO incident (number, open, json) VALUES (?, ?, ?)"
+			 "INSERT INTO incident (number, open, json, updated_usec)"
+			 " VALUES (?, ?, ?, ?)"
 			 " ON CONFLICT (number) DO UPDATE SET open = excluded.open,"
-			 " json = excluded.json",
-			 "iis", (int64_t)in->number, (int64_t)incident_is_open(in), text);
+			 " json = excluded.json, updated_usec = excluded.updated_usec",
+			 "iisi", (int64_t)in->number, (int64_t)incident_is_open(in), text,
+			 (int64_t)in->updated_usec);
 	return r < 0 ? r : 0;
 }
 

@@ -25,10 +25,11 @@ int ledger_put_salvage(struct ledger *l, uint64_t incident, const struct salvage
 
 	ledger_settle(l);
 	r = database_run(l->db,
-			 "REPLACE INTO salvage (incident, phys_start, bad_sectors, data)"
-			 " VALUES (?, ?, ?, ?)",
-			 "iiib", (int64_t)incident, (int64_t)page->phys_start,
-			 (int64_t)page->bad_sectors, page->data, (size_t)page->length_bytes);
+			 "REPLACE INTO salvage (incident, phys_start, bad_sectors,"
+			 " restored_sectors, data) VALUES (?, ?, ?, ?, ?)",
+			 "iiiib", (int64_t)incident, (int64_t)page->phys_start,
+			 (int64_t)page->bad_sectors, (int64_t)page->restored_sectors, page->data,
+			 (size_t)page->length_bytes);
 	return r < 0 ? r : 0;
 }
 
@@ -41,7 +42,7 @@ int ledger_get_salvage(struct ledger *l, uint64_t incident, uint64_t phys_start,
 	int r;
 
 	r = database_prepare(l->db, &s,
-			     "SELECT bad_sectors, data FROM salvage"
+			     "SELECT bad_sectors, data, restored_sectors FROM salvage"
 			     " WHERE incident = ? AND phys_start = ?",
 			     "ii", (int64_t)incident, (int64_t)phys_start);
 	if (r < 0)
@@ -61,6 +62,7 @@ int ledger_get_salvage(struct ledger *l, uint64_t incident, uint64_t phys_start,
 		.phys_start = phys_start,
 		.length_bytes = (uint32_t)length_bytes,
 		.bad_sectors = (uint32_t)sqlite3_column_int64(s, 0),
+		.restored_sectors = (uint32_t)sqlite3_column_int64(s, 2),
 	};
 	memcpy(ret->data, data, length_bytes);
 	return 0;
@@ -102,6 +104,20 @@ int ledger_add_loss(struct ledger *l, uint64_t incident, const struct loss *loss
 			 (int64_t)loss->inode, loss->mountpoint ? loss->mountpoint : "",
 			 (int64_t)loss->file_offset_bytes, (int64_t)loss->length_bytes, text);
 	return r < 0 ? r : 0;
+}
+
+int ledger_lost_bytes(struct ledger *l, uint64_t *ret_bytes)
+{
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+	int r;
+
+	r = database_prepare(l->db, &s, "SELECT coalesce(sum(length_bytes), 0) FROM loss", "");
+	if (r >= 0)
+		r = statement_step(s);
+	if (r < 0)
+		return r;
+	*ret_bytes = r > 0 ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
+	return 0;
 }
 
 static int read_loss(sqlite3_stmt *s, struct loss *ret)

@@ -190,3 +190,22 @@ int ledger_reserve_seq(struct ledger *l)
 		r = write_seq(l, l->seq_given + SEQ_BLOCK);
 	return n_left(l) ? 0 : r;
 }
+
+int ledger_swap_counter(struct ledger *l, const char *name, uint64_t value, uint64_t *ret_before)
+{
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+	int r;
+
+	r = database_prepare(l->db, &s, "SELECT value FROM counter WHERE name = ?", "s", name);
+	if (r < 0)
+		return r;
+	r = statement_step(s);
+	if (r < 0)
+		return r;
+	*ret_before = r > 0 ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
+	if (r > 0 && *ret_before == value)
+		return 0;
+	r = database_run(l->db, "REPLACE INTO counter (name, value) VALUES (?, ?)", "si", name,
+			 (int64_t)value);
+	return r < 0 ? r : 0;
+}

@@ -22,8 +22,8 @@ struct ledger;
 
 /*
  * Open or create DIR/ledger.sqlite. A file that is no ledger, or is damaged, is renamed to
- * ledger.sqlite.damaged-N beside it and a new one is begun: then 1 is returned, and *ret_set_aside
- * (if not NULL) is that name, the caller's to free. 0: opened as it was. Negative: none, *ret
+ * ledger.sqlite.damaged-DATE beside it and a new one is begun: then 1 is returned, and
+ * *ret_set_aside (if not NULL) is that name, the caller's to free. 0: opened as it was. Negative: none, *ret
  * untouched; -EPROTONOSUPPORT: a newer hwpoisond wrote it, and it stays where it is.
  */
 int ledger_open(const char *dir, struct ledger **ret, char **ret_set_aside);
@@ -44,6 +44,12 @@ DEFINE_CLEANUP(struct ledger *, ledger_free);
 int ledger_next_seq(struct ledger *l, uint64_t *ret_seq);
 /* Makes sure that the next ones need not wait for the disk: call it when nobody waits for you. */
 int ledger_reserve_seq(struct ledger *l);
+
+/*
+ * Keep a number of the daemon's own under a name, and give back what was there: 0 if nothing. 0 or
+ * negative errno.
+ */
+int ledger_swap_counter(struct ledger *l, const char *name, uint64_t value, uint64_t *ret_before);
 
 /*
  * Insert (number 0: it gets the next one, never used before) or update. Negative: it is not on
@@ -93,12 +99,13 @@ int ledger_unfinished(struct ledger *l, ledger_each_intent each, void *userdata)
  */
 int ledger_steps(struct ledger *l, uint64_t incident, struct json_object **ret);
 
-/* What was saved of a page, before anything that changes an owner. bad_sectors: bit n is set where
- * the n-th 512-byte sector was lost (and is zeros in data). */
+/* What was saved of a page, before anything that changes an owner. Bit n is for the n-th 512-byte
+ * sector. */
 struct salvaged_page {
 	uint64_t phys_start;
 	uint32_t length_bytes;		/* PAGE_BYTES */
-	uint32_t bad_sectors;
+	uint32_t bad_sectors;		/* was lost, and is zeros in data */
+	uint32_t restored_sectors;	/* was lost, and is in data what a hook gave */
 	uint8_t data[PAGE_BYTES];
 };
 /* Replaces what was saved of this page before. */
@@ -109,6 +116,16 @@ int ledger_drop_salvage(struct ledger *l, uint64_t incident);	/* the repair is o
 
 /* File bytes that are lost for good; kept after the incident. The same loss again counts once. */
 int ledger_add_loss(struct ledger *l, uint64_t incident, const struct loss *loss);
+
+/*
+ * Forget ended incidents, the oldest first, with their steps and losses: those that ended before
+ * `oldest_usec`, and as many more as it takes for what is left to use max_bytes (0: no limit). Never an
+ * open one, nor one with a step that has no outcome. At most n_max; how many, or negative errno.
+ */
+int ledger_prune(struct ledger *l, uint64_t oldest_usec, uint64_t max_bytes, unsigned n_max);
+
+/* All losses on record together. 0 or negative errno. */
+int ledger_lost_bytes(struct ledger *l, uint64_t *ret_bytes);
 
 /* All losses of one incident, oldest first. The loss is borrowed; a negative return ends the walk. */
 typedef int (*ledger_each_loss)(const struct loss *loss, uint64_t lost_usec, void *userdata);

@@ -109,6 +109,9 @@ struct config *config_new(void)
 
 	if (!c)
 		return NULL;
+	c->fingerprint = 0xcbf29ce484222325;
+	c->ledger_max_age_days = 730;
+	c->ledger_max_size_bytes = 256ull << 20;
 	c->feed_journal = true;
 	c->feed_socket = true;
 	return c;
@@ -124,6 +127,7 @@ static void rule_done(struct rule *rule)
 	free(rule->cgroup);
 	free(rule->mountpoint);
 	free(rule->hook);
+	free(rule->hook_user);
 	free(rule->file);
 }
 

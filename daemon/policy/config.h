@@ -40,9 +40,13 @@ struct rule {
 	enum verb openers;
 	int signal_number;	/* SIGUSR1 unless said */
 	uint64_t grace_usec;	/* 5 s unless said */
+	bool restart_unit;	/* what stop-unit stopped, when the repair is finished */
 	enum repair_wish repair;
 	bool pause_holders;	/* yes unless said */
-	char *hook;		/* kept; nothing runs it yet, which is reported as a problem */
+	char *hook;		/* asked for lost bytes before they become zeros; NULL: none */
+	char *hook_user;	/* that it runs as, by name; NULL: root */
+	uint64_t hook_timeout_usec;
+	bool record_damage;	/* with the file, as an extended attribute */
 	bool broken;
 	char *file;		/* where it was read, with line, for explain */
 	unsigned line;
@@ -54,10 +58,13 @@ struct config {
 	bool feed_journal;
 	bool feed_socket;
 	char *feed_file;		/* NULL: off */
-	char *metrics_textfile;		/* NULL: off; as hook, nothing uses it yet */
+	char *metrics_textfile;		/* NULL: off */
+	unsigned ledger_max_age_days;	/* of ended incidents; 0: for ever */
+	uint64_t ledger_max_size_bytes; /* 0: no limit */
 	struct rule *rules;
 	size_t n_rules;
 	unsigned n_problems;
+	uint64_t fingerprint;		/* of all settings: another one, other rules; never 0 */
 };
 
 /* One sentence with "FILE:LINE: " in front, printable ASCII. */

@@ -148,3 +148,109 @@ bool glob_is_literal(const char *glob)
 {
 	return !strpbrk(glob, "*?[\\");
 }
+
+/* ---- one pattern and another ---- */
+
+#define PARTS_MAX 512u
+
+struct part {
+	enum {
+		PART_BYTE,
+		PART_ONE,
+		PART_SET,
+		PART_STAR,
+		PART_ANY
+	} kind;
+	const char *text;
+	size_t n_bytes;
+};
+
+static struct part next_part(const char **glob, bool slashes_count)
+{
+	const char *g = *glob;
+	struct part part = { PART_BYTE, g, 1 };
+
+	if (*g == '*') {
+		part.n_bytes = strspn(g, "*");
+		part.kind = slashes_count && part.n_bytes == 1 ? PART_STAR : PART_ANY;
+	} else if (*g == '?') {
+		part.kind = PART_ONE;
+	} else if (*g == '[' && set_end(g)) {
+		part.kind = PART_SET;
+		part.n_bytes = set_end(g) + 1 - g;
+	} else if (*g == '\\' && g[1]) {
+		part.text = ++g;
+	}
+	*glob = g + part.n_bytes;
+	return part;
+}
+
+/* How many parts; 0: too many. */
+static size_t split(const char *glob, bool slashes_count, struct part ret[static PARTS_MAX])
+{
+	size_t n = 0;
+
+	while (*glob) {
+		if (n == PARTS_MAX)
+			return 0;
+		ret[n++] = next_part(&glob, slashes_count);
+	}
+	return n;
+}
+
+static bool may_be_slash(const struct part *part)
+{
+	return part->kind == PART_ANY || (part->kind == PART_BYTE && *part->text == '/');
+}
+
+/* Is every single byte that the other can be one that this part takes? */
+static bool takes(const struct part *part, const struct part *other, bool slashes_count)
+{
+	const char *set = part->text;
+
+	switch (part->kind) {
+	case PART_BYTE:
+		return other->kind == PART_BYTE && *other->text == *part->text;
+	case PART_ONE:
+		return other->kind <= PART_SET && (!slashes_count || !may_be_slash(other));
+	case PART_SET:
+		if (other->kind == PART_BYTE)
+			return set_holds(&set, *other->text) &&
+			       (*other->text != '/' || !slashes_count);
+		return other->kind == PART_SET && other->n_bytes == part->n_bytes &&
+		       !memcmp(other->text, part->text, part->n_bytes);
+	default:
+		return false;
+	}
+}
+
+/* As in matching a name, but what is matched are the parts of the other pattern. */
+static bool covers_parts(const struct part *glob, size_t n, const struct part *other, size_t m,
+			 bool slashes_count)
+{
+	bool rest[PARTS_MAX + 1] = {}; /* the parts of glob behind this one cover other[j...] */
+
+	rest[m] = true;
+	for (size_t i = n; i-- > 0;) {
+		bool stars = glob[i].kind == PART_STAR || glob[i].kind == PART_ANY;
+
+		for (size_t j = stars ? m : 0; stars && j-- > 0;)
+			rest[j] = rest[j] || (rest[j + 1] && (glob[i].kind == PART_ANY ||
+							      !may_be_slash(&other[j])));
+		for (size_t j = 0; !stars && j <= m; j++)
+			rest[j] = j < m && rest[j + 1] && takes(&glob[i], &other[j], slashes_count);
+	}
+	return rest[0];
+}
+
+bool glob_covers(const char *glob, const char *other, bool slashes_count)
+{
+	struct part parts[PARTS_MAX], other_parts[PARTS_MAX];
+	size_t n, m;
+
+	if (!strcmp(glob, other))
+		return true;
+	n = split(glob, slashes_count, parts);
+	m = split(other, slashes_count, other_parts);
+	return n && m && covers_parts(parts, n, other_parts, m, slashes_count);
+}

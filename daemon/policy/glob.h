@@ -17,3 +17,9 @@ bool name_glob_match(const char *glob, const char *name);
 
 bool glob_is_well_formed(const char *glob);	/* every '[' has its ']', no backslash at the end */
 bool glob_is_literal(const char *glob);	/* no wildcard, and no escape either */
+
+/*
+ * Does the one pattern match whatever the other does? true is certain, false may mean that we can't
+ * tell. slashes_count: as in paths.
+ */
+bool glob_covers(const char *glob, const char *other, bool slashes_count);

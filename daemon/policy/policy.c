@@ -130,6 +130,8 @@ int verdict_on_holder(const struct policy_context *ctx, const struct incident *i
 	key = mapped ? "Holders" : "Openers";
 	asked = mapped ? rule->holders : rule->openers;
 	why = asked == VERB_REPORT ? NULL : why_spared(ctx, rule, in, holder);
+	if (asked == VERB_STOP_UNIT && !why)
+		why = protect_unit(ctx, rule, holder);
 	if (why)
 		return say(&ret->reason, "rule \"%s\" says %s=%s, but %s, so it is only reported",
 			   rule->name, key, verb_name(asked), why);
@@ -149,6 +151,27 @@ static const struct rule *rule_for_owner(const struct policy_context *ctx,
 			return rule;
 	}
 	return NULL;
+}
+
+const struct rule *verdict_hook_rule(const struct policy_context *ctx, const struct incident *in)
+{
+	for (size_t i = 0; i < in->n_owners; i++) {
+		const struct rule *rule = in->owners[i].kind == OWNER_FILE_DATA
+						  ? rule_for_owner(ctx, in, &in->owners[i])
+						  : NULL;
+
+		if (rule && rule->hook && !rule->broken)
+			return rule;
+	}
+	return NULL;
+}
+
+bool verdict_records_damage(const struct policy_context *ctx, const struct incident *in,
+			    const struct owner *owner)
+{
+	const struct rule *rule = rule_for_owner(ctx, in, owner);
+
+	return rule && rule->record_damage && !rule->broken;
 }
 
 /* What one owner's rule says about the repair. */
@@ -295,7 +318,10 @@ static int decide_holder(const struct policy_context *ctx, const struct incident
 	holder->reason = TAKE(reason);
 	holder->action = v.verb;
 	holder->signal_number = v.verb == VERB_SIGNAL ? v.rule->signal_number : 0;
-	holder->grace_usec = v.verb == VERB_TERMINATE ? v.rule->grace_usec : 0;
+	holder->grace_usec = v.verb == VERB_TERMINATE || v.verb == VERB_STOP_UNIT
+				     ? v.rule->grace_usec
+				     : 0;
+	holder->restart_unit = v.verb == VERB_STOP_UNIT && v.rule->restart_unit;
 	return 0;
 }
 

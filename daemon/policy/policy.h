@@ -56,6 +56,19 @@ int policy_decide(const struct policy_context *ctx, struct incident *in);
 struct json_object *policy_explain(const struct policy_context *ctx, const struct incident *in);
 
 /*
+ * What do the rules say of this process, whatever it holds? {"pid","comm","exe","uid","unit",
+ * "cgroup","spared","rules":[{"rule","matches","reason"}]}; spared: why nothing is done to it
+ * unless a rule names it. A new reference; NULL: out of memory.
+ */
+struct json_object *policy_explain_process(const struct policy_context *ctx,
+					   const struct holder *holder);
+
+/* The verdict on one process of the incident: {"action","rule","reason"}, added to *f. */
+struct json_fields;
+void policy_put_verdict(struct json_fields *f, const struct policy_context *ctx,
+			const struct incident *in, const struct holder *holder);
+
+/*
  * Rules that can never match, because an earlier one catches all that they could or because their
  * own keys exclude each other: one sentence each through on_problem.
  */

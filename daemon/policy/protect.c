@@ -19,6 +19,7 @@
 #include <sys/xattr.h>
 
 #include "holders/process.h"
+#include "owners/handle.h"
 #include "policy/glob.h"
 #include "policy/protect.h"
 
@@ -120,10 +121,9 @@ const char *protect_process(const struct policy_context *ctx, const struct rule 
 	return is_named_by(rule, holder) ? NULL : why_essential(holder);
 }
 
-/* What a getxattr() that was asked for no more than the size says. */
-static bool says_avoid(ssize_t n)
+bool protect_says_avoid(const char *path)
 {
-	if (n >= 0)
+	if (getxattr(path, AVOID_ATTRIBUTE, NULL, 0) >= 0)
 		return true;
 	return errno != ENODATA && errno != EOPNOTSUPP && errno != ENOENT && errno != ENOTDIR &&
 	       errno != ENAMETOOLONG;
@@ -145,7 +145,7 @@ const char *protect_cgroup(const struct policy_context *ctx, const struct holder
 
 	for (char *end = path + strlen(path); end > path + n_root; end = strrchr(path, '/')) {
 		*end = '\0';
-		if (says_avoid(getxattr(path, AVOID_ATTRIBUTE, NULL, 0)))
+		if (protect_says_avoid(path))
 			return "its cgroup has the attribute " AVOID_ATTRIBUTE;
 	}
 	return NULL;
@@ -172,18 +172,48 @@ static int open_owner(const struct policy_context *ctx, const struct owner *owne
 	return TAKE_FD(fd);
 }
 
+/* A file that has no name any more, or whose names lie, by its number. -1 where that can't be. */
+static int open_by_number(const struct policy_context *ctx, const struct owner *owner)
+{
+	_cleanup_(closep) int mount_fd = -1;
+	char path[PATH_MAX];
+	struct stat st;
+	int fd;
+
+	if (!owner->mountpoint || !owner->filesystem || !owner->inode)
+		return -1;
+	if (owner->mount_pid)
+		snprintf(path, sizeof(path), "/proc/%d/root%s", owner->mount_pid,
+			 owner->mountpoint);
+	else
+		snprintf(path, sizeof(path), "%s", owner->mountpoint);
+	mount_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (mount_fd < 0 || fstat(mount_fd, &st) < 0 || st.st_dev != owner->dev)
+		return -1;
+	fd = handle_open(mount_fd, owner->filesystem, owner->inode, owner->generation,
+			 O_PATH | O_CLOEXEC);
+	return fd < 0 ? -1 : fd;
+}
+
+static bool file_says_avoid(int fd)
+{
+	char link[32];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	return protect_says_avoid(link);
+}
+
 const char *protect_owner(const struct policy_context *ctx, const struct owner *owner)
 {
+	static const char why[] = "the file has the attribute " AVOID_ATTRIBUTE;
+	_cleanup_(closep) int by_number = -1;
+
 	for (char **path = owner->paths; path && *path; path++) {
 		_cleanup_(closep) int fd = open_owner(ctx, owner, *path);
-		char link[32];
 
-		if (fd < 0)
-			continue;
-		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-		if (says_avoid(getxattr(link, AVOID_ATTRIBUTE, NULL, 0)))
-			return "the file has the attribute " AVOID_ATTRIBUTE;
-		return NULL;
+		if (fd >= 0)
+			return file_says_avoid(fd) ? why : NULL;
 	}
-	return NULL;
+	by_number = open_by_number(ctx, owner);
+	return by_number >= 0 && file_says_avoid(by_number) ? why : NULL;
 }

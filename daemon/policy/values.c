@@ -134,6 +134,36 @@ int value_grace(const char *text, void *ret)
 	return 0;
 }
 
+int value_days(const char *text, void *ret)
+{
+	unsigned long days;
+	int r = parse_number(text, 36500, &days);
+
+	if (r < 0)
+		return -EINVAL;
+	*(unsigned *)ret = (unsigned)days;
+	return 0;
+}
+
+int value_size(const char *text, void *ret)
+{
+	static const char units[] = "KMG";
+	size_t n_digits = strspn(text, "0123456789");
+	const char *unit = text[n_digits] ? strchr(units, text[n_digits]) : NULL;
+	uint64_t size;
+
+	/* Ten digits and a unit do not overflow. */
+	if (!n_digits || n_digits > 10 || (text[n_digits] && (!unit || text[n_digits + 1])))
+		return -EINVAL;
+	size = strtoull(text, NULL, 10);
+	if (unit)
+		size <<= 10 * (unit - units + 1);
+	if (size && size < 1 << 20)
+		return -EINVAL;
+	*(uint64_t *)ret = size;
+	return 0;
+}
+
 int value_path(const char *text, void *ret)
 {
 	if (!*text)
@@ -178,6 +208,18 @@ int value_user(const char *text, void *ret)
 	return 0;
 }
 
+int value_user_name(const char *text, void *ret)
+{
+	uid_t uid;
+	int r;
+
+	/* A number names no groups, and so nobody that a program could become. */
+	if (*text >= '0' && *text <= '9')
+		return -EINVAL;
+	r = value_user(text, &uid);
+	return r < 0 ? r : string_set(ret, text);
+}
+
 int value_programs(const char *text, void *ret)
 {
 	_cleanup_(freep) char *copy = strdup(text);
@@ -204,8 +246,6 @@ int value_verb(const char *text, void *ret)
 {
 	int verb = verb_from_name(text);
 
-	if (verb == VERB_STOP_UNIT)
-		return -EOPNOTSUPP;
 	if (verb < 0)
 		return -EINVAL;
 	*(enum verb *)ret = verb;

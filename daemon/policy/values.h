@@ -20,11 +20,19 @@ int value_signal(const char *text, void *ret);
 /* uint64_t in microseconds: "5", "500ms", "1min 30s". -ERANGE: over an hour. */
 int value_grace(const char *text, void *ret);
 
+int value_days(const char *text, void *ret); /* unsigned, up to a hundred years */
+
+/* uint64_t: bytes, or with K, M or G behind the number; 0, or 1M at least. */
+int value_size(const char *text, void *ret);
+
 /* uid_t, by number or name. -ENOENT: no such user. */
 int value_user(const char *text, void *ret);
 
 /* uint32_t, bits of programs.h: "mce_record mc_event", "all", "": none. -ENOMEM. */
 int value_programs(const char *text, void *ret);
 
-/* enum verb. -EOPNOTSUPP: one that this version has not. */
+/* char *, a user that exists, by name. -ENOENT: no such user. */
+int value_user_name(const char *text, void *ret);
+
+/* enum verb */
 int value_verb(const char *text, void *ret);

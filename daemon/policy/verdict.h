@@ -23,3 +23,10 @@ int verdict_on_holder(const struct policy_context *ctx, const struct incident *i
 		      const struct holder *holder, struct holder_verdict *ret);
 int verdict_on_repair(const struct policy_context *ctx, const struct incident *in,
 		      struct repair_verdict *ret);
+
+/* Does this owner's rule want what is lost to be recorded with the file? */
+bool verdict_records_damage(const struct policy_context *ctx, const struct incident *in,
+			    const struct owner *owner);
+
+/* The first rule for an owner, in the order of the owners, that has a hook; NULL: none. */
+const struct rule *verdict_hook_rule(const struct policy_context *ctx, const struct incident *in);

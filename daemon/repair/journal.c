@@ -128,6 +128,8 @@ static struct json_object *page_to_json(const struct salvaged_page *page)
 	hex_encode(page->data, PAGE_BYTES, text);
 	json_object_object_add(o, "phys_start", json_object_new_uint64(page->phys_start));
 	json_object_object_add(o, "bad_sectors", json_object_new_int64(page->bad_sectors));
+	json_object_object_add(o, "restored_sectors",
+			       json_object_new_int64(page->restored_sectors));
 	json_object_object_add(o, "data", json_object_new_string(text));
 	return o;
 }
@@ -142,6 +144,7 @@ static int page_from_json(struct json_object *o, struct salvaged_page *ret)
 	ret->phys_start = json_object_get_uint64(phys);
 	ret->length_bytes = PAGE_BYTES;
 	ret->bad_sectors = member_int(o, "bad_sectors", 0xff);
+	ret->restored_sectors = member_int(o, "restored_sectors", 0);
 	return hex_decode(json_object_get_string(data), ret->data, PAGE_BYTES);
 }
 

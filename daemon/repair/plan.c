@@ -17,10 +17,11 @@
 #define KIND(k) (1u << (k))
 
 static const char *const remap_steps[] = {
+	"ask the rule's hook, if it has one, for the bytes that are lost",
 	"stop the processes that could touch the page",
 	"pin: share the bad block with a quarantine file",
 	"salvage its good sectors and put them in the ledger",
-	"write them, with zeros where data is lost, to a spare block",
+	"write them, with what the hook gave and zeros for the rest, to a spare block",
 	"swap: share the spare block with every owner",
 	"read back, continue the processes",
 	"clear: write the quarantined block whole, check badblocks, let it go",

@@ -33,7 +33,9 @@ struct json_object *record_swap(const struct target *t, const struct salvaged_pa
 	if (!in || target_add_losses(t, page, in) < 0)
 		return NULL;
 	in->repair.zeroed_bytes = salvage_lost_bytes(page, t->length_bytes);
-	in->repair.salvaged_bytes = t->length_bytes - in->repair.zeroed_bytes;
+	in->repair.restored_bytes = salvage_restored_bytes(page, t->length_bytes);
+	in->repair.salvaged_bytes = t->length_bytes - in->repair.zeroed_bytes -
+				    in->repair.restored_bytes;
 
 	detail = record_page(page->phys_start);
 	swap = incident_to_json(in);
@@ -56,6 +58,7 @@ struct json_object *record_result(const struct page_result *result)
 	field_put_string(&f, "reason", result->reason);
 	field_put_uint(&f, "zeroed_bytes", result->zeroed_bytes);
 	field_put_uint(&f, "salvaged_bytes", result->salvaged_bytes);
+	field_put_uint(&f, "restored_bytes", result->restored_bytes);
 	return f.object;
 }
 
@@ -132,7 +135,7 @@ static int move_losses(struct incident *from, struct incident *to)
 /* What the swaps so far add up to. */
 struct sum {
 	struct incident *losses; /* in its repair */
-	uint64_t zeroed_bytes, salvaged_bytes;
+	uint64_t zeroed_bytes, salvaged_bytes, restored_bytes;
 	int n_swaps;
 };
 
@@ -155,6 +158,8 @@ static int sum_add(struct sum *sum, struct json_object *swap)
 		sum->zeroed_bytes = in->repair.zeroed_bytes;
 	if (in->repair.salvaged_bytes > sum->salvaged_bytes)
 		sum->salvaged_bytes = in->repair.salvaged_bytes;
+	if (in->repair.restored_bytes > sum->restored_bytes)
+		sum->restored_bytes = in->repair.restored_bytes;
 	sum->n_swaps++;
 	return move_losses(in, sum->losses);
 }
@@ -193,7 +198,7 @@ static int sum_history(const struct repair_journal *j, uint64_t phys_start, stru
 }
 
 int record_losses(const struct repair_journal *j, uint64_t phys_start, struct incident *in,
-		  uint64_t *ret_zeroed_bytes, uint64_t *ret_salvaged_bytes)
+		  struct page_result *result)
 {
 	struct sum sum = { 0 };
 	bool ended;
@@ -201,8 +206,9 @@ int record_losses(const struct repair_journal *j, uint64_t phys_start, struct in
 
 	r = sum_history(j, phys_start, &sum, &ended);
 	if (r >= 0) {
-		*ret_zeroed_bytes = sum.zeroed_bytes;
-		*ret_salvaged_bytes = sum.salvaged_bytes;
+		result->zeroed_bytes = sum.zeroed_bytes;
+		result->salvaged_bytes = sum.salvaged_bytes;
+		result->restored_bytes = sum.restored_bytes;
 		r = move_losses(sum.losses, in) ?: sum.n_swaps;
 	}
 	incident_free(sum.losses);

@@ -35,7 +35,7 @@ int record_close_cut_off(const struct repair_journal *j, int root_fd, const char
 
 /*
  * Add up the swaps of the page's last repair, be it ended, cut off or under way: losses are
- * appended to in->repair, bytes of media are counted once. Number of swaps, or negative errno.
+ * appended to in->repair, bytes of media are counted once, in *result. Number of swaps, or negative errno.
  */
 int record_losses(const struct repair_journal *j, uint64_t phys_start, struct incident *in,
-		  uint64_t *ret_zeroed_bytes, uint64_t *ret_salvaged_bytes);
+		  struct page_result *result);

@@ -13,10 +13,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "policy/verdict.h"
+#include "repair/damage.h"
 #include "repair/extent.h"
 #include "repair/record.h"
 #include "repair/remap-private.h"
+#include "repair/restore.h"
 #include "repair/salvage.h"
 #include "repair/store.h"
 #include "source/nvdimm.h"
@@ -91,6 +95,7 @@ int remap_salvage(struct remap *m)
 		if (r < 0)
 			return r;
 	}
+	restore_merge(m->job->restored, &m->saved);
 	r = journal_put_salvage(m->job->journal, &m->saved);
 	if (r < 0)
 		return r;
@@ -132,6 +137,28 @@ static bool may_share_spare(const struct remap *m)
 	return true;
 }
 
+/*
+ * A clone sets the time of modification. Where every byte is what it was, it is put back: a replica
+ * that goes by it is as good as before. Where there are zeros now, a backup shall see that.
+ */
+static int share_spare(struct remap *m, const struct target *t, int spare_fd)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(t->fd, &st) < 0)
+		return -errno;
+	r = extent_share(spare_fd, 0, t->length_bytes, t->fd, t->page_offset_bytes);
+	if (r >= 0 && !salvage_lost_bytes(&m->saved, t->length_bytes))
+		futimens(t->fd, (struct timespec[2]){ { .tv_nsec = UTIME_OMIT }, st.st_mtim });
+	/* Before the sync that makes both durable; where it can't be written, the ledger has it. */
+	if (r >= 0 && verdict_records_damage(m->job->policy, m->in, t->owner))
+		damage_record(t, &m->saved);
+	if (r >= 0 && fsync(t->fd) < 0)
+		r = -errno;
+	return r;
+}
+
 static int swap_one(struct remap *m, const struct target *t, int spare_fd)
 {
 	_cleanup_(json_object_putp) struct json_object *detail = NULL;
@@ -150,9 +177,7 @@ static int swap_one(struct remap *m, const struct target *t, int spare_fd)
 	if (r > 0 && target_changed_size(t))
 		r = -ESTALE;
 	if (r > 0) {
-		r = extent_share(spare_fd, 0, t->length_bytes, t->fd, t->page_offset_bytes);
-		if (r >= 0 && fsync(t->fd) < 0)
-			r = -errno;
+		r = share_spare(m, t, spare_fd);
 	} else if (r == 0) {
 		r = -EAGAIN; /* its data is elsewhere by now: nothing of it was lost by us */
 	}

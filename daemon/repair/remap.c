@@ -283,8 +283,7 @@ static int finish(struct remap *m, int r)
 
 	if (r < 0 && !m->pinned_now)
 		return r;
-	n_swaps = record_losses(m->job->journal, m->page.start_bytes, m->in,
-				&m->result->zeroed_bytes, &m->result->salvaged_bytes);
+	n_swaps = record_losses(m->job->journal, m->page.start_bytes, m->in, m->result);
 	if (r == 0)
 		m->result->state = "done";
 	if (r == 0 || (m->quarantine_fd >= 0 && n_swaps == 0))

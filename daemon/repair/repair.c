@@ -19,6 +19,7 @@
 #include "repair/record.h"
 #include "repair/remap.h"
 #include "repair/repair.h"
+#include "repair/restore.h"
 #include "repair/salvage.h"
 #include "source/mce_history.h"
 #include "source/nvdimm.h"
@@ -84,6 +85,7 @@ static int add_up(struct incident *in, const struct page_result *result)
 {
 	in->repair.zeroed_bytes += result->zeroed_bytes;
 	in->repair.salvaged_bytes += result->salvaged_bytes;
+	in->repair.restored_bytes += result->restored_bytes;
 	if (weight(result->state) < weight(in->repair.state) ||
 	    (weight(result->state) == weight(in->repair.state) && in->repair.reason))
 		return 0;
@@ -120,11 +122,19 @@ static int explain_fs(int r, struct page_result *ret)
 			   strerror(-r));
 }
 
+static int open_fs(const struct repair_job *job, dev_t dev, struct repair_fs *fs)
+{
+	if (!dev || dev == fs->dev)
+		return 0;
+	repair_fs_close(fs);
+	return repair_fs_open(job->proc_fd, dev, fs);
+}
+
 static int run_page(const struct repair_job *job, struct incident *in, const struct page_plan *page,
 		    struct repair_fs *fs, struct page_result *ret)
 {
-	int bad, r = 0;
 	bool remap;
+	int bad, r;
 
 	*ret = (struct page_result){ .state = "done" };
 	bad = nvdimm_is_bad(job->map, (struct range){ page->phys_start, PAGE_BYTES });
@@ -137,10 +147,7 @@ static int run_page(const struct repair_job *job, struct incident *in, const str
 	/* A page that is no longer bad may be one whose remap was cut off near its end: that goes
 	 * to its end. */
 	remap = !bad || page->method->id == METHOD_REMAP;
-	if (page->dev && page->dev != fs->dev) {
-		repair_fs_close(fs);
-		r = repair_fs_open(job->proc_fd, page->dev, fs);
-	}
+	r = open_fs(job, page->dev, fs);
 	if (r >= 0 && page->dev)
 		r = repair_fs_find_page(fs, job->map, page->phys_start);
 	if (r >= 0 && remap)
@@ -159,6 +166,7 @@ static void start_over(struct incident *in)
 {
 	in->repair.zeroed_bytes = 0;
 	in->repair.salvaged_bytes = 0;
+	in->repair.restored_bytes = 0;
 	for (size_t i = 0; i < in->repair.n_losses; i++)
 		loss_done(&in->repair.losses[i]);
 	in->repair.n_losses = 0;
@@ -208,10 +216,43 @@ static int policy_says_less(const struct repair_job *job, struct incident *in)
 	return r < 0 ? r : less;
 }
 
+static int run_pages(const struct repair_job *job, struct incident *in,
+		     const struct page_plan *pages, size_t n_pages, struct repair_fs *fs)
+{
+	struct page_result result;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < n_pages; i++) {
+		if (pages[i].method)
+			r = string_set(&in->repair.method, pages[i].method->name);
+		if (r >= 0)
+			r = run_page(job, in, &pages[i], fs, &result);
+		if (r >= 0)
+			r = add_up(in, &result);
+	}
+	return r;
+}
+
+/* As many pages as one run of a hook is asked for. A filesystem that can't be opened tells so by
+ * each page. */
+static int run_batch(const struct repair_job *given, struct incident *in,
+		     const struct page_plan *pages, size_t n_pages, struct repair_fs *fs)
+{
+	_cleanup_(restore_freep) struct restore *restored = NULL;
+	struct repair_job job = *given;
+	int r = 0;
+
+	if (open_fs(given, pages[0].dev, fs) >= 0)
+		r = restore_ask(given, fs, in, pages, n_pages, &restored);
+	if (r < 0)
+		return r;
+	job.restored = restored;
+	return run_pages(&job, in, pages, n_pages, fs);
+}
+
 static int run_round(const struct repair_job *job, struct incident *in)
 {
 	struct repair_fs fs = { .root_fd = -1, .store_fd = -1, .bdev_fd = -1 };
-	struct page_result result;
 	struct plan plan;
 	int r;
 
@@ -224,13 +265,11 @@ static int run_round(const struct repair_job *job, struct incident *in)
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = plan_make(in, in->repair.wish, &plan);
-	for (size_t i = 0; r >= 0 && i < plan.n_pages; i++) {
-		if (plan.pages[i].method)
-			r = string_set(&in->repair.method, plan.pages[i].method->name);
-		if (r >= 0)
-			r = run_page(job, in, &plan.pages[i], &fs, &result);
-		if (r >= 0)
-			r = add_up(in, &result);
+	for (size_t i = 0; r >= 0 && i < plan.n_pages; i += RESTORE_MAX_PAGES) {
+		size_t n = plan.n_pages - i;
+
+		r = run_batch(job, in, &plan.pages[i],
+			      n < RESTORE_MAX_PAGES ? n : RESTORE_MAX_PAGES, &fs);
 	}
 	repair_fs_close(&fs);
 	plan_done(&plan);

@@ -20,10 +20,14 @@
 #include "policy/policy.h"
 #include "repair/journal.h"
 
+struct restore;
+
 struct repair_job {
 	const struct address_map *map; /* all stay the caller's */
 	const struct policy_context *policy; /* who must never be paused */
 	const struct repair_journal *journal;
+	const char *runtime_dir; /* where hooks leave what they give */
+	const struct restore *restored; /* what one gave; NULL: nothing. repair_run()'s own */
 	int proc_fd;
 	struct scan_how how; /* to search for owners */
 };

@@ -10,6 +10,7 @@ struct page_result {
 	char detail[256]; /* the same as a sentence, "" where the word is enough */
 	uint64_t zeroed_bytes;
 	uint64_t salvaged_bytes;
+	uint64_t restored_bytes;
 };
 
 /* Set state, reason and detail. Always 1: "the outcome is known, go no further". */

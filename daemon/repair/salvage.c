@@ -62,17 +62,27 @@ int salvage_from_cache(int file_fd, uint64_t file_offset_bytes, uint32_t length_
 	return 1;
 }
 
-uint64_t salvage_lost_bytes(const struct salvaged_page *page, uint32_t length_bytes)
+static uint64_t count_bytes(uint32_t sectors, uint32_t length_bytes)
 {
-	uint64_t lost = 0;
+	uint64_t n = 0;
 
 	for (unsigned i = 0; i < PAGE_SECTORS; i++) {
 		uint32_t start_bytes = i * SECTOR_BYTES;
 
-		if (!(page->bad_sectors & 1u << i) || start_bytes >= length_bytes)
+		if (!(sectors & 1u << i) || start_bytes >= length_bytes)
 			continue;
-		lost += length_bytes - start_bytes < SECTOR_BYTES ? length_bytes - start_bytes
-								  : SECTOR_BYTES;
+		n += length_bytes - start_bytes < SECTOR_BYTES ? length_bytes - start_bytes
+							       : SECTOR_BYTES;
 	}
-	return lost;
+	return n;
+}
+
+uint64_t salvage_lost_bytes(const struct salvaged_page *page, uint32_t length_bytes)
+{
+	return count_bytes(page->bad_sectors, length_bytes);
+}
+
+uint64_t salvage_restored_bytes(const struct salvaged_page *page, uint32_t length_bytes)
+{
+	return count_bytes(page->restored_sectors, length_bytes);
 }

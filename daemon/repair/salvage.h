@@ -30,5 +30,6 @@ int salvage_from_device(int bdev_fd, uint64_t dev_offset_bytes, uint64_t phys_st
 int salvage_from_cache(int file_fd, uint64_t file_offset_bytes, uint32_t length_bytes,
 		       uint64_t phys_start, struct salvaged_page *ret);
 
-/* How many of the first length_bytes are lost. */
+/* How many of the first length_bytes are lost; and were, but a hook gave them back. */
 uint64_t salvage_lost_bytes(const struct salvaged_page *page, uint32_t length_bytes);
+uint64_t salvage_restored_bytes(const struct salvaged_page *page, uint32_t length_bytes);

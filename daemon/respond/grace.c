@@ -15,26 +15,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <time.h>
 
+#include "respond/stop.h"
+#include "respond/units.h"
 #include "respond/victim.h"
 
 #define LOOK_EVERY_USEC	 100000u
 #define DEATH_TAKES_USEC 2000000u
-
-static uint64_t now_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static void begin_phase(struct victim *t, uint64_t usec, enum victim_phase phase)
-{
-	t->deadline_usec = now_usec() + usec;
-	t->phase = phase;
-}
 
 /* It ended just before, or it is none of ours to signal. */
 static void not_sent(struct respond_job *job, struct victim *t, int r)
@@ -56,7 +43,7 @@ void grace_terminate(struct respond_job *job, struct victim *t)
 		return;
 	}
 	t->asked = true;
-	begin_phase(t, t->holder->grace_usec, VICTIM_GRACE);
+	victim_begin_phase(t, t->holder->grace_usec, VICTIM_GRACE);
 }
 
 void grace_kill(struct respond_job *job, struct victim *t)
@@ -67,7 +54,7 @@ void grace_kill(struct respond_job *job, struct victim *t)
 		not_sent(job, t, r);
 		return;
 	}
-	begin_phase(t, DEATH_TAKES_USEC, VICTIM_DYING);
+	victim_begin_phase(t, DEATH_TAKES_USEC, VICTIM_DYING);
 }
 
 static void gone(struct respond_job *job, struct victim *t)
@@ -104,7 +91,9 @@ static void look(struct respond_job *job, struct victim *t, uint64_t now)
 {
 	bool over = now >= t->deadline_usec;
 
-	if (victim_is_gone(t))
+	if (t->phase == VICTIM_UNIT)
+		stop_look(job, t, over);
+	else if (victim_is_gone(t))
 		gone(job, t);
 	else if (t->phase == VICTIM_GRACE)
 		look_in_grace(job, t, over);
@@ -114,18 +103,22 @@ static void look(struct respond_job *job, struct victim *t, uint64_t now)
 }
 
 /* Until one ends, the next deadline, or it is time to look. */
-static void sleep_on(const struct victim *victims, size_t n_victims, struct pollfd *fds)
+static void sleep_on(struct respond_job *job, const struct victim *victims, size_t n_victims,
+		     struct pollfd *fds)
 {
-	uint64_t now = now_usec(), until = now + LOOK_EVERY_USEC;
+	uint64_t now = victim_now_usec(), until = now + LOOK_EVERY_USEC;
 
 	for (size_t i = 0; i < n_victims; i++) {
-		bool waits = victims[i].phase != VICTIM_DONE;
+		bool waits = victims[i].phase != VICTIM_DONE && victims[i].pid_fd >= 0;
 
 		fds[i] = (struct pollfd){ .fd = waits ? victims[i].pid_fd : -1, .events = POLLIN };
 		if (waits && victims[i].deadline_usec < until)
 			until = victims[i].deadline_usec;
 	}
-	if (until > now)
+	/* Between two looks a job of systemd is as good a thing to wait for as any. */
+	if (job->units && until > now)
+		units_wait(job->units, until - now);
+	else if (until > now)
 		(void)poll(fds, n_victims, (int)((until - now + 999) / 1000));
 }
 
@@ -141,9 +134,9 @@ void grace_wait(struct respond_job *job, struct victim *victims, size_t n_victim
 		struct pollfd *fds)
 {
 	while (anyone_waits(victims, n_victims)) {
-		sleep_on(victims, n_victims, fds);
+		sleep_on(job, victims, n_victims, fds);
 		for (size_t i = 0; i < n_victims; i++)
 			if (victims[i].phase != VICTIM_DONE)
-				look(job, &victims[i], now_usec());
+				look(job, &victims[i], victim_now_usec());
 	}
 }

@@ -16,6 +16,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "respond/stop.h"
+#include "respond/units.h"
 #include "respond/victim.h"
 
 /* The reason of a dry run: what we would have done. */
@@ -37,7 +39,7 @@ static void pretend(struct respond_job *job, struct victim *t)
 		strcpy(would, "would send SIGKILL");
 		break;
 	case VERB_STOP_UNIT:
-		strcpy(would, "would stop its unit");
+		snprintf(would, sizeof(would), "would stop its unit");
 		break;
 	case VERB_REPORT:
 		victim_conclude(job, t, "reported", "holder.reported", 0, NULL);
@@ -93,9 +95,11 @@ static void act(struct respond_job *job, struct victim *t)
 	case VERB_KILL:
 		grace_kill(job, t);
 		break;
-	default:
-		victim_conclude(job, t, "failed", "holder.survived", -EOPNOTSUPP,
-				"this version does not stop units");
+	case VERB_STOP_UNIT:
+		stop_begin(job, t);
+		break;
+	case VERB_REPORT:
+		assert(false); /* dealt with above */
 	}
 }
 
@@ -127,5 +131,6 @@ int respond_to_holders(int proc_fd, struct incident *in, bool dry_run, respond_e
 			act(&job, &victims[i]);
 	}
 	grace_wait(&job, victims, in->n_holders, fds);
+	units_free(job.units);
 	return job.r;
 }

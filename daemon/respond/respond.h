@@ -26,6 +26,7 @@
  *   "signalled"   holder.signalled    the signal is queued
  *   "terminated"  holder.terminated   it ended on SIGTERM
  *   "killed"      holder.terminated   it ended on SIGKILL
+ *   "stopped"     holder.terminated   it ended because its unit was stopped
  *   "survived"    holder.survived     it lives, and holds the lost bytes no more
  *   "failed"      holder.survived     it lives, and may hold them still: the reason says why
  */

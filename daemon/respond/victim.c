@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <time.h>
 
 #include "holders/holders.h"
 #include "holders/process.h"
@@ -94,6 +95,20 @@ bool victim_is_gone(const struct victim *t)
 	struct pollfd p = { .fd = t->pid_fd, .events = POLLIN };
 
 	return poll(&p, 1, 0) > 0;
+}
+
+uint64_t victim_now_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+void victim_begin_phase(struct victim *t, uint64_t usec, enum victim_phase phase)
+{
+	t->deadline_usec = victim_now_usec() + usec;
+	t->phase = phase;
 }
 
 void victim_close(struct victim *t)

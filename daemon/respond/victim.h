@@ -12,6 +12,7 @@ enum victim_phase {
 	VICTIM_DONE,		/* its outcome is known and told */
 	VICTIM_GRACE,		/* SIGTERM was sent */
 	VICTIM_DYING,		/* SIGKILL was sent */
+	VICTIM_UNIT,		/* its unit is being stopped */
 };
 
 struct respond_job {		/* what does not change while we respond */
@@ -19,6 +20,7 @@ struct respond_job {		/* what does not change while we respond */
 	struct incident *in;
 	respond_each each;
 	void *userdata;
+	struct units *units;	/* systemd, once it is needed */
 	int r;			/* the first failure */
 };
 
@@ -40,6 +42,8 @@ int victim_open(const struct respond_job *job, struct victim *t);
 int victim_holds(const struct respond_job *job, const struct victim *t); /* the same, later */
 bool victim_is_gone(const struct victim *t);
 void victim_close(struct victim *t);
+void victim_begin_phase(struct victim *t, uint64_t usec, enum victim_phase phase);
+uint64_t victim_now_usec(void);	/* of the clock that deadlines are by */
 
 /* 0 or negative errno. */
 int victim_send(const struct victim *t, int signal_number);

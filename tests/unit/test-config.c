@@ -241,7 +241,7 @@ TEST(a_rule_with_a_bad_match_key_is_broken_and_never_wider)
 
 TEST(a_bad_verdict_falls_back_to_the_mildest_and_breaks_nothing)
 {
-	READ("[Rule a]\nPath=/x\nHolders=trminate\nOpeners=stop-unit\nRepair=zeros\nGraceSec=-1\n"
+	READ("[Rule a]\nPath=/x\nHolders=trminate\nOpeners=stop\nRepair=zeros\nGraceSec=-1\n"
 	     "Signal=KILL\nPauseHolders=perhaps\n");
 	REQUIRE(c->n_rules == 1);
 	CHECK(!c->rules[0].broken);
@@ -250,18 +250,15 @@ TEST(a_bad_verdict_falls_back_to_the_mildest_and_breaks_nothing)
 	CHECK(c->rules[0].grace_usec == 5000000);
 	CHECK(c->rules[0].signal_number == SIGUSR1);
 	CHECK(c->n_problems == 6);
-	CHECK(said(&t, ":4: Openers=stop-unit is not supported yet"));
 	CHECK(said(&t, ":7: Signal=KILL: nobody can catch that signal"));
 }
 
-TEST(what_is_not_supported_yet_is_kept_and_told)
+TEST(a_hook_and_a_metrics_file_are_paths)
 {
 	READ("[Feed]\nMetricsTextfile=/var/lib/node/h.prom\n[Rule a]\nHook=/etc/h\n");
 	CHECK_STREQ(c->metrics_textfile, "/var/lib/node/h.prom");
 	CHECK_STREQ(c->rules[0].hook, "/etc/h");
 	CHECK(!c->rules[0].broken);
-	CHECK(said(&t, ":2: MetricsTextfile= is not supported yet, ignored"));
-	CHECK(said(&t, ":4: Hook= is not supported yet, ignored"));
 }
 
 TEST(a_hook_that_is_no_absolute_path_is_refused)
@@ -495,6 +492,28 @@ TEST(a_file_of_another_sort_or_size_is_refused_and_nothing_hangs)
 	CHECK(config_read("/dev/zero", true, NULL, NULL, &c) == -EFBIG);
 	CHECK(!c);
 	CHECK(config_read("/dev/null", true, NULL, NULL, &c) == 0);
+}
+
+TEST(the_ledger_has_limits_and_they_can_be_lifted)
+{
+	{
+		READ("");
+		CHECK(c->ledger_max_age_days == 730 && c->ledger_max_size_bytes == 256 << 20);
+	}
+	{
+		READ("[Ledger]\nMaxAgeDays=0\nMaxSize=0\n");
+		CHECK(c->ledger_max_age_days == 0 && c->ledger_max_size_bytes == 0);
+	}
+	{
+		READ("[Ledger]\nMaxAgeDays=7\nMaxSize=2G\n");
+		CHECK(c->ledger_max_age_days == 7 && c->ledger_max_size_bytes == 2ull << 30);
+	}
+	{
+		READ("[Ledger]\nMaxAgeDays=-1\nMaxSize=1K\nMaxSize=9T\nMaxSize=G\nMaxSize=1MB\n"
+		     "MaxAgeDays=100000\nMaxSize=99999999999\n");
+		CHECK(c->n_problems == 7);
+		CHECK(c->ledger_max_age_days == 730 && c->ledger_max_size_bytes == 256 << 20);
+	}
 }
 
 TEST(booleans)

@@ -74,13 +74,14 @@ TEST(every_method_that_is_described_is_served)
 		CHECK(served);
 		n++;
 	}
-	CHECK(n == 12);
+	CHECK(n == 14);
 }
 
-TEST(only_scrub_and_repair_change_anything)
+TEST(only_scrub_repair_and_reload_change_anything)
 {
 	for (const struct varlink_method *m = control_interface.methods; m->name; m++) {
-		bool changes = !strcmp(m->name, "Scrub") || !strcmp(m->name, "Repair");
+		bool changes = !strcmp(m->name, "Scrub") || !strcmp(m->name, "Repair") ||
+			       !strcmp(m->name, "Reload");
 
 		CHECK(!!(m->flags & VARLINK_CHANGES) == changes);
 	}

@@ -70,8 +70,8 @@ ends 3 status
 rm "$dir/socket"
 
 ends 0 --help
-claim "help names every command" sh -c "for c in status list show watch 'scrub start' 'scrub status' \
-	resolve holders repair 'policy check' 'policy explain'; do grep -q \"^  \$c\" '$dir/out' || exit 1; done"
+claim "help names every command" sh -c "for c in status list show export watch 'scrub start' 'scrub status' \
+	resolve holders repair 'policy check' 'policy explain' reload; do grep -q \"^  \$c\" '$dir/out' || exit 1; done"
 ends 0 help
 ends 0 --version
 claim "the version is one line" sh -c "[ \$(wc -l <'$dir/out') = 1 ]"

@@ -64,7 +64,7 @@ static int put_incident(struct ledger *ledger)
 static int steps_and_salvage(struct worker_link *link, void *job)
 {
 	struct repair_journal j = { link, 7 };
-	struct salvaged_page page = { 0x1000, PAGE_BYTES, 0x04, { 0 } }, back;
+	struct salvaged_page page = { 0x1000, PAGE_BYTES, 0x04, 0x20, { 0 } }, back;
 	_cleanup_(json_object_putp) struct json_object *detail = record_page(0x1000);
 	_cleanup_(json_object_putp) struct json_object *history = NULL;
 	int64_t first, second;

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "ledger/ledger.h"
 #include "scratch.h"
@@ -39,6 +40,28 @@ static int64_t query(const struct scratch *dir, const char *sql)
 	sqlite3_finalize(s);
 	sqlite3_close(db);
 	return value;
+}
+
+/* As a ledger that is set aside today is called, the n-th. */
+static const char *aside_name(unsigned n)
+{
+	static char names[3][64];
+	char *name = names[n];
+	time_t now = time(NULL);
+	size_t length;
+
+	length = strftime(name, sizeof(names[0]), "ledger.sqlite.damaged-%F", gmtime(&now));
+	if (n > 1)
+		snprintf(name + length, sizeof(names[0]) - length, "-%u", n);
+	return name;
+}
+
+static const char *aside_file(const char *file)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", aside_name(1), file);
+	return path;
 }
 
 static int add_number(struct incident *in, void *userdata)
@@ -207,12 +230,12 @@ TEST(a_file_that_is_no_database_is_set_aside_untouched)
 	FILE *f;
 
 	write_file(&dir, "ledger.sqlite", "somebody's only copy of a poem", 0);
-	write_file(&dir, "ledger.sqlite.damaged-1", "an older one", 0);
+	write_file(&dir, aside_name(1), "an older one", 0);
 	REQUIRE(ledger_open(dir.path, &l, &aside) == 1);
-	CHECK_STREQ(aside, "ledger.sqlite.damaged-2");
+	CHECK_STREQ(aside, aside_name(2));
 	CHECK(put_new(l, "pmem0") == 1);
 
-	f = fopen(scratch_file(&dir, "ledger.sqlite.damaged-2"), "re");
+	f = fopen(scratch_file(&dir, aside_name(2)), "re");
 	REQUIRE(f);
 	CHECK(fread(text, 1, sizeof(text) - 1, f) == 30);
 	CHECK_STREQ(text, "somebody's only copy of a poem");
@@ -234,8 +257,8 @@ TEST(a_damaged_ledger_is_set_aside_and_a_new_one_begun)
 	for (off_t page = 1; page < 8; page++)
 		write_file(&dir, "ledger.sqlite", "\xde\xad\xbe\xef\xde\xad\xbe\xef", page * 4096);
 	REQUIRE(ledger_open(dir.path, &l, &aside) == 1);
-	CHECK_STREQ(aside, "ledger.sqlite.damaged-1");
-	CHECK(access(scratch_file(&dir, "ledger.sqlite.damaged-1"), F_OK) == 0);
+	CHECK_STREQ(aside, aside_name(1));
+	CHECK(access(scratch_file(&dir, aside_name(1)), F_OK) == 0);
 	CHECK(put_new(l, "pmem0") == 1);
 }
 
@@ -247,7 +270,7 @@ TEST(somebody_elses_database_is_set_aside)
 	query(&dir, "CREATE TABLE bookmark (url)");
 	REQUIRE(ledger_open(dir.path, &l, NULL) == 1); /* the name is not wanted */
 	CHECK(put_new(l, "pmem0") == 1);
-	CHECK(access(scratch_file(&dir, "ledger.sqlite.damaged-1"), F_OK) == 0);
+	CHECK(access(scratch_file(&dir, aside_name(1)), F_OK) == 0);
 }
 
 TEST(a_directory_in_its_place_is_set_aside)
@@ -259,8 +282,8 @@ TEST(a_directory_in_its_place_is_set_aside)
 	REQUIRE(mkdir(scratch_file(&dir, "ledger.sqlite"), 0700) == 0);
 	write_file(&dir, "ledger.sqlite/inside", "x", 0);
 	REQUIRE(ledger_open(dir.path, &l, &aside) == 1);
-	CHECK_STREQ(aside, "ledger.sqlite.damaged-1");
-	CHECK(access(scratch_file(&dir, "ledger.sqlite.damaged-1/inside"), F_OK) == 0);
+	CHECK_STREQ(aside, aside_name(1));
+	CHECK(access(scratch_file(&dir, aside_file("inside")), F_OK) == 0);
 }
 
 TEST(a_fifo_in_its_place_is_set_aside_without_waiting_for_its_writer)
@@ -307,13 +330,45 @@ TEST(a_newer_ledger_is_left_where_it_is)
 	query(&dir, "PRAGMA user_version=99");
 	CHECK(ledger_open(dir.path, &l, NULL) == -EPROTONOSUPPORT && !l);
 	CHECK(query(&dir, "SELECT count(*) FROM incident") == 1);
-	CHECK(access(scratch_file(&dir, "ledger.sqlite.damaged-1"), F_OK) < 0);
+	CHECK(access(scratch_file(&dir, aside_name(1)), F_OK) < 0);
 }
 
 static int end_walk(struct incident *in, void *userdata)
 {
 	incident_free(in);
 	return -ECANCELED;
+}
+
+/* As the first version made it, with a repair that was cut off. */
+TEST(a_ledger_of_the_first_version_becomes_one_of_this)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(ledger_freep) struct ledger *l = NULL;
+	_cleanup_(incident_freep) struct incident *in = some_incident("pmem0");
+	struct salvaged_page page = { .phys_start = 4096, .length_bytes = 4096, .bad_sectors = 2 };
+	struct salvaged_page back = {};
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0);
+	in->updated_usec = 1234567;
+	CHECK(ledger_put_incident(l, in) == 0);
+	memset(page.data, 'x', sizeof(page.data));
+	CHECK(ledger_put_salvage(l, 1, &page) == 0);
+	l = ledger_free(l);
+	query(&dir, "ALTER TABLE salvage DROP COLUMN restored_sectors");
+	query(&dir, "DROP INDEX incident_ended");
+	query(&dir, "ALTER TABLE incident DROP COLUMN updated_usec");
+	query(&dir, "PRAGMA user_version=1");
+	CHECK(query(&dir, "PRAGMA user_version") == 1);
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0); /* and not set aside */
+	CHECK(query(&dir, "PRAGMA user_version") == 2);
+	CHECK(query(&dir, "SELECT updated_usec FROM incident") == 1234567);
+	CHECK(ledger_get_salvage(l, 1, 4096, &back) == 0);
+	CHECK(back.bad_sectors == 2 && !back.restored_sectors && back.data[4095] == 'x');
+	page.restored_sectors = 2;
+	CHECK(ledger_put_salvage(l, 1, &page) == 0);
+	CHECK(ledger_get_salvage(l, 1, 4096, &back) == 0 && back.restored_sectors == 2);
+	CHECK(put_new(l, "pmem1") == 2);
 }
 
 TEST(one_unreadable_incident_does_not_hide_the_others)
@@ -449,6 +504,85 @@ TEST(a_loss_that_is_said_twice_counts_once)
 	string_set(&loss.mountpoint, "/mnt");
 	CHECK(ledger_add_loss(l, 7, &loss) == 0);
 	CHECK(query(&dir, "SELECT count(*) FROM loss") == 3);
+}
+
+/* Ended at that time, with a step, a page and a loss; its number. */
+static uint64_t put_ended(struct ledger *l, enum incident_state state, uint64_t usec)
+{
+	_cleanup_(incident_freep) struct incident *in = some_incident("pmem0");
+	struct salvaged_page page = { .phys_start = 4096, .length_bytes = 4096 };
+	struct loss loss = { .inode = 131, .file_offset_bytes = 512, .length_bytes = 512 };
+	int64_t intent;
+
+	in->state = state;
+	in->updated_usec = usec;
+	CHECK(ledger_put_incident(l, in) == 0);
+	CHECK(ledger_intent(l, in->number, "remap", NULL, &intent) == 0);
+	CHECK(ledger_outcome(l, intent, 0, NULL) == 0);
+	CHECK(ledger_put_salvage(l, in->number, &page) == 0);
+	CHECK(ledger_add_loss(l, in->number, &loss) == 0);
+	return in->number;
+}
+
+TEST(what_ended_before_its_time_is_forgotten_whole)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(ledger_freep) struct ledger *l = NULL;
+	char list[64] = "";
+	int64_t intent;
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0);
+	put_ended(l, INCIDENT_REPAIRED, 100);
+	put_ended(l, INCIDENT_LEFT, 100); /* open, and as old as can be */
+	put_ended(l, INCIDENT_GONE, 100);
+	CHECK(ledger_intent(l, 3, "stop-unit", NULL, &intent) == 0); /* something is still to do */
+	put_ended(l, INCIDENT_GONE, 200);
+	put_ended(l, INCIDENT_REPAIRED, 199);
+	CHECK(ledger_prune(l, 200, 0, 100) == 2);
+	CHECK(ledger_incidents(l, true, add_number, list) == 0);
+	CHECK_STREQ(list, "2 3 4 ");
+	CHECK(query(&dir, "SELECT count(*) FROM loss") == 3);
+	CHECK(query(&dir, "SELECT count(*) FROM salvage") == 3);
+	CHECK(query(&dir, "SELECT count(*) FROM intent") == 4);
+	CHECK(ledger_outcome(l, intent, 0, NULL) == 0);
+	CHECK(ledger_prune(l, 200, 0, 100) == 1);
+	CHECK(put_new(l, "pmem0") == 6); /* no number is given again */
+	CHECK(ledger_prune(l, 0, 0, 100) == 0);
+}
+
+TEST(what_is_too_much_is_forgotten_from_the_oldest_on)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(ledger_freep) struct ledger *l = NULL;
+	int n, all = 0;
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0);
+	for (uint64_t i = 1; i <= 400; i++)
+		put_ended(l, i % 40 ? INCIDENT_GONE : INCIDENT_LEFT, 1000 - i);
+	while ((n = ledger_prune(l, 0, 1 << 20, 7)) > 0) {
+		CHECK(n <= 7);
+		all += n;
+	}
+	CHECK(n == 0 && all > 100 && all < 390);
+	/* Of those that ended, the ones that are left are the last. */
+	CHECK(query(&dir, "SELECT count(*) FROM incident WHERE open") == 10);
+	CHECK(query(&dir, "SELECT count(*) FROM incident WHERE NOT open") == 390 - all);
+	CHECK(query(&dir, "SELECT min(updated_usec) FROM incident WHERE NOT open") > 600 + all);
+	CHECK(ledger_prune(l, 0, 1, 1000) == 390 - all); /* open ones stay in any case */
+	CHECK(query(&dir, "SELECT count(*) FROM incident") == 10);
+}
+
+TEST(losses_add_up)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(ledger_freep) struct ledger *l = NULL;
+	uint64_t n_bytes = 1;
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0);
+	CHECK(ledger_lost_bytes(l, &n_bytes) == 0 && n_bytes == 0);
+	put_ended(l, INCIDENT_REPAIRED, 100);
+	put_ended(l, INCIDENT_REPAIRED, 100);
+	CHECK(ledger_lost_bytes(l, &n_bytes) == 0 && n_bytes == 1024);
 }
 
 TEST(a_reader_in_the_middle_of_its_read_does_not_break_us)
@@ -716,7 +850,7 @@ TEST(a_disk_that_is_full_from_the_start_leaves_nothing_half_made)
 	waitpid(pid, &status, 0);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	CHECK(ledger_open(dir.path, &l, NULL) == 0);
-	CHECK(access(scratch_file(&dir, "ledger.sqlite.damaged-1"), F_OK) < 0);
+	CHECK(access(scratch_file(&dir, aside_name(1)), F_OK) < 0);
 }
 
 TEST_MAIN()

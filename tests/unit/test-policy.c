@@ -863,7 +863,7 @@ TEST(explain_tells_which_key_decided)
 	LOST("/srv/\xff");
 	_cleanup_(config_freep) struct config *c = rules(
 		"[Rule a]\nPath=/home/**\n[Rule b]\nUser=1\n[Rule c]\nDevice=x\n"
-		"[Rule d]\nHolders=signal\nRepair=clear\n");
+		"[Rule d]\nHolders=signal\nRepair=clear\n[Rule e]\nMountpoint=/srv\n");
 	struct policy_context ctx = { .config = c, .proc_fd = -1, .self = 1 };
 	_cleanup_(json_object_putp) struct json_object *json = policy_explain(&ctx, in);
 
@@ -873,11 +873,50 @@ TEST(explain_tells_which_key_decided)
 	CHECK_STREQ(text_at(json, "repair", 0, "rule"), "d");
 	CHECK_STREQ(text_at(json, "holders", 0, "action"), "signal");
 	CHECK_STREQ(text_at(json, "holders", 0, "reason"), "rule \"d\" says Holders=signal");
-	CHECK_STREQ(text_at(json, "rules", 0, "reason"), "Path does not match");
-	CHECK_STREQ(text_at(json, "rules", 1, "reason"), "User does not match");
-	CHECK_STREQ(text_at(json, "rules", 2, "reason"), "Device does not match");
+	CHECK_STREQ(text_at(json, "rules", 0, "reason"), "Path=/home/** does not match");
+	CHECK_STREQ(text_at(json, "rules", 1, "reason"), "User=1 does not match");
+	CHECK_STREQ(text_at(json, "rules", 2, "reason"), "Device=x does not match");
 	CHECK_STREQ(text_at(json, "rules", 3, "matches"), "true");
+	CHECK(!text_at(json, "rules", 3, "reason"));
+	CHECK_STREQ(text_at(json, "rules", 4, "matches"), "true");
+	CHECK_STREQ(text_at(json, "rules", 4, "reason"), "but rule \"d\" above it does so first");
 	CHECK(in->holders[0].action == VERB_REPORT && !in->holders[0].reason);
+}
+
+TEST(explain_says_why_a_file_without_a_name_has_no_rule)
+{
+	LOST("/srv/gone");
+	_cleanup_(config_freep) struct config *c = rules("[Rule a]\nPath=/srv/**\n");
+	struct policy_context ctx = { .config = c, .proc_fd = -1, .self = 1 };
+	_cleanup_(json_object_putp) struct json_object *json = NULL;
+
+	in->owners[0].unlinked = true;
+	in->owners[0].paths = strv_free(in->owners[0].paths);
+	json = policy_explain(&ctx, in);
+	REQUIRE(json);
+	CHECK_STREQ(text_at(json, "rules", 0, "reason"),
+		    "Path=/srv/** does not match: the file has been unlinked, and has no path");
+}
+
+TEST(explain_tells_what_the_rules_say_of_a_process_alone)
+{
+	LOST("/srv/x");
+	_cleanup_(config_freep) struct config *c = rules(
+		"[Rule a]\nUnit=other.service\n[Rule b]\nUser=105\nPath=/srv/*\n"
+		"[Rule c]\nExe=/usr/bin/*\n");
+	struct policy_context ctx = { .config = c, .proc_fd = -1, .self = 1 };
+	_cleanup_(json_object_putp) struct json_object *json =
+		policy_explain_process(&ctx, &in->holders[0]);
+
+	REQUIRE(json);
+	CHECK_STREQ(json_object_get_string(json_object_object_get(json, "unit")),
+		    "postgresql@15.service");
+	CHECK_STREQ(text_at(json, "rules", 0, "reason"), "Unit=other.service does not match");
+	CHECK_STREQ(text_at(json, "rules", 1, "matches"), "true");
+	CHECK_STREQ(text_at(json, "rules", 1, "reason"),
+		    "for what it has keys for besides the process");
+	CHECK_STREQ(text_at(json, "rules", 2, "matches"), "true");
+	CHECK(!text_at(json, "rules", 2, "reason"));
 }
 
 static void count(const char *sentence, void *userdata)
@@ -897,17 +936,98 @@ static unsigned n_told(const char *text)
 
 TEST(check_tells_rules_that_can_never_match)
 {
-	CHECK(n_told("[Rule a]\n[Rule b]\nPath=/x\n[Rule c]\nUnit=y\n") == 2);
+	CHECK(n_told("[Rule a]\n[Rule b]\nPath=/x\n[Rule c]\nUnit=y.service\n") == 2);
 	CHECK(n_told("[Rule a]\nPath=/srv/**\n[Rule b]\nPath=/srv/x\nUser=0\n") == 1);
-	CHECK(n_told("[Rule a]\nPath=/x/*\n[Rule b]\nPath=/x/*\nUnit=y\n") == 1);
+	CHECK(n_told("[Rule a]\nPath=/x/*\n[Rule b]\nPath=/x/*\nUnit=y.service\n") == 1);
 	CHECK(n_told("[Rule a]\nPath=/x\nOwner=free\n") == 1);
+	CHECK(n_told("[Rule a]\nPath=/srv/**\n[Rule b]\nPath=/srv/a*\n") == 1);
+	CHECK(n_told("[Rule a]\nUnit=pg@*\n[Rule b]\nUnit=pg@*.service\nUser=0\n") == 1);
+}
+
+TEST(check_tells_keys_that_exclude_each_other_or_that_nothing_has)
+{
+	CHECK(n_told("[Rule a]\nUnit=x.service\nOwner=free\n") == 1);
+	CHECK(n_told("[Rule a]\nUser=0\nOwner=metadata\n") == 1);
+	CHECK(n_told("[Rule a]\nUnit=postgresql\n") == 1);
+	CHECK(n_told("[Rule a]\nDevice=/dev/pmem0\n") == 1);
+	CHECK(n_told("[Rule a]\nPath=/srv/\n") == 1);
+	CHECK(n_told("[Rule a]\nPath=/srv/../x\n[Rule b]\nExe=/usr//bin/x\n") == 2);
+	CHECK(n_told("[Rule a]\nMountpoint=/srv/.\n") == 1);
+	CHECK(n_told("[Rule a]\nUnit=x.service\nOwner=raw\nDevice=pmem*\n") == 0);
+	CHECK(n_told("[Rule a]\nMountpoint=/\n[Rule b]\nPath=/srv/.*/..x\n") == 0);
+	CHECK(n_told("[Rule a]\nUnit=postgresql*\n[Rule b]\nUnit=x.scope\n") == 0);
+}
+
+TEST(one_pattern_covers_another_only_where_that_is_certain)
+{
+	static const struct {
+		const char *glob, *other;
+		bool covers, as_names;
+	} pairs[] = {
+		{ "/srv/**", "/srv/*/x", true, true },
+		{ "/srv/**", "/srv/**/x", true, true },
+		{ "/srv/*", "/srv/*", true, true },
+		{ "/srv/*", "/srv/**", false, true },
+		{ "/srv/*", "/srv/a/b", false, true },
+		{ "/srv/*", "/srv/*/b", false, true },
+		{ "/srv/*b", "/srv/a?b", true, true },
+		{ "/srv/?", "/srv/[ab]", true, true },
+		{ "/srv/?", "/srv/*", false, false },
+		{ "/srv/[ab]", "/srv/a", true, true },
+		{ "/srv/[ab]", "/srv/[abc]", false, false },
+		{ "/srv/[ab]", "/srv/\\a", true, true },
+		{ "/srv/a", "/srv/?", false, false },
+		{ "*/x", "/x", true, true },
+		{ "**", "/a/**/b*", true, true },
+		{ "a*b*c", "a*c", false, false },
+		{ "a*c", "a*b*c", true, true },
+		{ "/srv/**x", "/srv/**", false, false },
+		{ "/?", "//", false, true },
+		{ "\\*", "*", false, false },
+	};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		printf("# %s %s\n", pairs[i].glob, pairs[i].other);
+		CHECK(glob_covers(pairs[i].glob, pairs[i].other, true) == pairs[i].covers);
+		CHECK(glob_covers(pairs[i].glob, pairs[i].other, false) == pairs[i].as_names);
+	}
+}
+
+/* Words that one pattern makes, by hand, must all match the one that is said to cover it. */
+TEST(what_is_covered_is_matched)
+{
+	static const char *const atoms[] = { "a", "/", "*", "**", "?", "[ab]", "b" };
+	static const char *const words[] = { "",   "a",	  "b",	 "/",	 "ab",	 "ba",	 "a/",
+					     "/a", "a/b", "aab", "abab", "/a/b", "aaaa", "b/a/" };
+	unsigned seed = 7;
+
+	for (unsigned round = 0; round < 20000; round++) {
+		char glob[2][32] = { "", "" };
+
+		for (unsigned g = 0; g < 2; g++)
+			for (unsigned n = rand_r(&seed) % 5; n; n--)
+				strcat(glob[g], atoms[rand_r(&seed) % 7]);
+		for (unsigned slashes = 0; slashes < 2; slashes++) {
+			bool (*match)(const char *, const char *) = slashes ? path_glob_match
+									    : name_glob_match;
+
+			if (!glob_covers(glob[0], glob[1], slashes))
+				continue;
+			for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+				if (match(glob[1], words[i]) && !match(glob[0], words[i])) {
+					printf("# %s %s %s\n", glob[0], glob[1], words[i]);
+					CHECK(false);
+				}
+		}
+	}
 }
 
 TEST(check_is_silent_where_it_is_not_certain)
 {
-	CHECK(n_told("[Rule a]\nPath=/srv/**\n[Rule b]\nPath=/srv/a*\n") == 0);
+	CHECK(n_told("[Rule a]\nPath=/srv/a*\n[Rule b]\nPath=/srv/**\n") == 0);
+	CHECK(n_told("[Rule a]\nPath=/srv/*\n[Rule b]\nPath=/srv/*/*\n") == 0);
 	CHECK(n_told("[Rule a]\nPath=/x\nUser=0\n[Rule b]\nPath=/x\n") == 0);
-	CHECK(n_told("[Rule a]\nUnit=x\n[Rule b]\nUser=0\n") == 0);
+	CHECK(n_told("[Rule a]\nUnit=x.service\n[Rule b]\nUser=0\n") == 0);
 	CHECK(n_told("[Rule a]\nPath=/x\nOwner=unwritten\n[Rule b]\nOwner=free\n") == 0);
 }
 

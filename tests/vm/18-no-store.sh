@@ -104,10 +104,10 @@ head -c 40000 /dev/urandom > $HWP/state/ledger.sqlite
 cp $HWP/state/ledger.sqlite $HWP/garbage
 mark_events
 start_daemon
-check "the log says where the old one is" grep -q 'damaged or not ours, it is now .*damaged-1' $HWP/daemon.log
-check "it is there, byte for byte" cmp $HWP/garbage $HWP/state/ledger.sqlite.damaged-1
+check "the log says where the old one is" grep -q 'damaged or not ours, it is now .*damaged-20' $HWP/daemon.log
+check "it is there, byte for byte" cmp $HWP/garbage $HWP/state/ledger.sqlite.damaged-20??-??-??
 check "it is told in the feed" wait_event '
-	.type == "io.hwpoisond.source.degraded" and .data.what == "history" and (.data.reason | contains("damaged-1"))' 10
+	.type == "io.hwpoisond.source.degraded" and .data.what == "history" and (.data.reason | contains("damaged-20"))' 10
 poison "$(phys_of $MNT/four)" 512 notify
 check "and the new one serves" wait_event '.type == "io.hwpoisond.repair.done"' 30
 stop_daemon

@@ -84,21 +84,28 @@ for name in mild narrow other; do
 	explains $name report none
 done
 write_conf '[Rule narrow]' 'Path=/run/explain/narrow/**' 'Unit=[' 'Holders=kill' 'Repair=zero' \
-	'[Rule mild]' 'Path=/run/explain/mild/**' 'Holders=murder' 'Openers=kill' 'Repair=zero' \
-	'[Rule other]' 'Path=/run/explain/other/**' 'Holders=terminate' 'Repair=sure'
-kill -HUP "$DAEMON_PID"
-wait_until 10 grep -q 'read anew, 3 rules' $HWP/daemon.log || die "it reads its configuration anew"
+	'[Rule mild]' 'Path=/run/explain/mild/**' 'Openers=kill' 'Repair=zero' \
+	'[Rule other]' 'Path=/run/explain/other/**' 'Holders=terminate'
+stop_daemon
+start_daemon
 explains narrow report none
 explains mild report zero
-sed -i 's/^Unit=\[/Unit=no.service/' $HWP/hwpoisond.conf
+explains other terminate none
+
+# What is put in force as it runs has no mistake at all, or stays out.
+sed -i -e 's/^Unit=\[/Unit=no.service/' -e 's/^Holders=terminate/Holders=murder/' $HWP/hwpoisond.conf
 kill -HUP "$DAEMON_PID"
-sleep 2
+check "with a mistake it keeps what it had" wait_until 10 grep -q 'has mistakes, keeping the configuration in force' $HWP/daemon.log
+explains other terminate none
+sed -i 's/^Holders=murder/Holders=terminate/' $HWP/hwpoisond.conf
+kill -HUP "$DAEMON_PID"
+wait_until 10 grep -q 'read anew, 3 rules' $HWP/daemon.log || die "it reads its configuration anew"
 explains mild report zero
 explains narrow report none
 explains other terminate none
 rm $HWP/hwpoisond.conf
 kill -HUP "$DAEMON_PID"
-check "without its file it keeps what it had" wait_until 10 grep -q 'keeping the configuration in force' $HWP/daemon.log
+check "without its file it keeps what it had" wait_until 10 grep -q 'Cannot read.*keeping the configuration in force' $HWP/daemon.log
 explains other terminate none
 
 # --- clients
