@@ -106,7 +106,7 @@ void flow_heard(struct flow *f, struct range phys)
 		    flow_note_kernel(f->journeys[i]))
 			flow_save(f, f->journeys[i]->in);
 	if (address_map_find(nvdimm_map(f->parts.nvdimm), phys, &piece))
-		flow_rescan(f);
+		flow_rescan_soon(f);
 	else
 		ram_end_gone(f, phys);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* flow-private: what the files of flow share (flow.c, flow-heard.c, flow-ram.c, flow-resolve.c,
+/* flow-private: what the files of flow share (flow.c, flow-batch.c, flow-heard.c, flow-ram.c, flow-resolve.c,
  * flow-respond.c, flow-repair.c). */
 #pragma once
 
@@ -26,6 +26,7 @@ struct journey {
 	struct incident *in;
 	enum stage stage;
 	bool busy; /* some worker has it */
+	bool untold; /* begun in a batch that is not on record yet */
 	bool resumed; /* it comes from an earlier run: who was answered then is not answered again
 		       */
 	struct incident *found; /* by a search, while some worker had it */
@@ -48,8 +49,13 @@ struct flow {
 	unsigned n_responding;
 	uint64_t last_number;
 	bool ledger_failed;
-	bool too_many;
 	bool cut; /* some list does not show all that is bad */
+	bool too_many, too_much_ram;
+	size_t n_ram; /* of journeys: pages of plain memory */
+	bool in_batch;
+	size_t n_batched; /* saved in it */
+	sd_event_source *soon; /* the end of the batch, or another scan, or NULL */
+	bool scan_soon;
 	struct badblocks *healed; /* since the last scrub: ARS records do not know yet */
 };
 
@@ -65,6 +71,19 @@ uint64_t now_usec(void);
 /* Write the incident to the ledger; a failure is told once, and so is its end. True: it is on
  * record. */
 bool flow_save(struct flow *f, struct incident *in);
+
+/*
+ * Between these two, what is saved waits for one commit, and then incidents that are begun are told.
+ * flow_settle() comes by itself before anything else happens, if not sooner, and before any event.
+ */
+void flow_batch(struct flow *f);
+void flow_settle(struct flow *f);
+
+/* It has begun: tell that, when it is on record. */
+void flow_tell_begun(struct journey *j);
+
+/* flow_rescan(), once for all that ask for it in a burst. */
+void flow_rescan_soon(struct flow *f);
 
 void flow_tell(struct journey *j, const char *type, enum severity severity, const char *reason);
 

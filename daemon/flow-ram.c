@@ -19,6 +19,10 @@
 #include "owners/ram.h"
 #include "source/kpageflags.h"
 
+/* A thousand tell that a DIMM is gone as well as all of its pages would, and do not keep us from
+ * telling it. */
+#define MAX_OPEN_RAM 1000u
+
 const char ram_why_not_repaired[] =
 	"the kernel has taken this page of memory out of use, and there are no media to repair";
 
@@ -51,6 +55,17 @@ static int begin(struct flow *f, struct range phys, const char *page_type,
 	return r < 0 ? r : journey_begin(f, &in);
 }
 
+/* No list shows later what did not fit. */
+static void note_room(struct flow *f, int r)
+{
+	if (r == -ENOSPC && !f->too_much_ram)
+		f->parts.degraded("plain memory",
+				  "more pages have failed than are kept as incidents; "
+				  "kernel.memory_failure alone tells of the rest",
+				  f->parts.userdata);
+	f->too_much_ram = f->too_much_ram || r == -ENOSPC;
+}
+
 /* Of persistent memory, badblocks tell. */
 static void begin_if_new(struct flow *f, uint64_t phys_start, const char *page_type,
 			 const struct page_facts *page)
@@ -60,8 +75,8 @@ static void begin_if_new(struct flow *f, uint64_t phys_start, const char *page_t
 
 	if (address_map_find(nvdimm_map(f->parts.nvdimm), phys, &piece) || find(f, phys))
 		return;
-	r = begin(f, phys, page_type, page);
-	flow_note_room(f, r);
+	r = f->n_ram < MAX_OPEN_RAM ? begin(f, phys, page_type, page) : -ENOSPC;
+	note_room(f, r);
 	if (r < 0 && r != -ENOSPC)
 		log_err(r, "Cannot begin an incident for the page at 0x%" PRIx64, phys_start);
 }
@@ -74,7 +89,8 @@ void flow_failed(struct flow *f, const struct failure_case *c)
 	if (!strcmp(c->result, "already-poisoned") && page.use == PAGE_OTHER)
 		page.use = PAGE_UNSEEN;
 	begin_if_new(f, c->phys_start, c->page_type, &page);
-	flow_pump(f);
+	if (!f->in_batch)
+		flow_pump(f);
 }
 
 /* The first small page of a huge one may stand for another of it, which was heard of. */

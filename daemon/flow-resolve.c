@@ -24,11 +24,17 @@
 /* A pass over the directories of a filesystem with many millions of files takes minutes. */
 #define RESOLVE_TIMEOUT_USEC (30 * 60 * USEC_PER_SEC)
 
+#define N_AT_ONCE 64u
+
 struct resolve_batch {
 	struct flow *flow;
 	struct worker *worker;
 	struct journey **journeys;
 	size_t n;
+	/* when the worker has ended */
+	int r;
+	size_t n_taken;
+	sd_event_source *next;
 };
 
 /* ---- in the worker ---- */
@@ -114,7 +120,7 @@ void journey_take_findings(struct journey *j, struct incident *from)
 	}
 }
 
-void journey_resolved(struct journey *j, const char *reason)
+static void decide(struct journey *j)
 {
 	struct flow *f = j->flow;
 	struct flow_view view;
@@ -128,6 +134,11 @@ void journey_resolved(struct journey *j, const char *reason)
 	j->in->state = INCIDENT_RESOLVED;
 	j->stage = STAGE_RESPOND;
 	flow_save(f, j->in);
+}
+
+void journey_resolved(struct journey *j, const char *reason)
+{
+	decide(j);
 	flow_tell(j, "poison.resolved", SEVERITY_CRITICAL, reason);
 }
 
@@ -154,40 +165,79 @@ static void on_message(struct worker *w, struct json_object *message, bool wants
 
 static void resolved(struct journey *j, int r)
 {
-	const char *reason = NULL;
 
 	if (r < 0) {
-		reason = "resolve-failed";
 		j->in->owners_complete = false;
 		string_set(&j->in->owners_reason, r == -ETIME
 							  ? "the search for owners took too long"
 							  : "the search for owners failed");
 	}
-	journey_resolved(j, reason);
+	j->busy = false;
+	decide(j);
 }
 
 static void batch_free(struct resolve_batch *batch)
 {
+	sd_event_source_disable_unref(batch->next);
 	worker_free(batch->worker);
 	free(batch->journeys);
 	free(batch);
 }
 
-static void on_done(struct worker *w, int r, void *userdata)
+static void take_next(struct resolve_batch *batch)
 {
-	struct resolve_batch *batch = userdata;
+	struct flow *f = batch->flow;
+	size_t first = batch->n_taken, end = first + N_AT_ONCE;
+
+	if (end > batch->n)
+		end = batch->n;
+	flow_batch(f);
+	for (size_t i = first; i < end; i++)
+		resolved(batch->journeys[i], batch->r);
+	flow_settle(f);
+	for (size_t i = first; i < end; i++)
+		flow_tell(batch->journeys[i], "poison.resolved", SEVERITY_CRITICAL,
+			  batch->r < 0 ? "resolve-failed" : NULL);
+	batch->n_taken = end;
+}
+
+/* In pieces: with a thousand pages gone, others want their turn, too. True: it was the last one. */
+static bool take_piece(struct resolve_batch *batch)
+{
 	struct flow *f = batch->flow;
 
-	if (r < 0)
-		log_warn(r, "The worker that looks for owners failed, going on without them");
-	for (size_t i = 0; i < batch->n; i++) {
-		batch->journeys[i]->busy = false;
-		resolved(batch->journeys[i], r);
+	take_next(batch);
+	if (batch->n_taken < batch->n) {
+		flow_pump(f);
+		return false;
 	}
 	f->resolving = NULL;
 	batch_free(batch);
 	/* A range that healed while we looked is over now. */
 	flow_rescan(f);
+	return true;
+}
+
+static int on_next(sd_event_source *source, void *userdata)
+{
+	take_piece(userdata);
+	return 0;
+}
+
+static void on_done(struct worker *w, int r, void *userdata)
+{
+	struct resolve_batch *batch = userdata;
+
+	if (r < 0)
+		log_warn(r, "The worker that looks for owners failed, going on without them");
+	batch->r = r;
+	if (take_piece(batch))
+		return;
+	if (sd_event_add_defer(batch->flow->parts.event, &batch->next, on_next, batch) >= 0 &&
+	    sd_event_source_set_enabled(batch->next, SD_EVENT_ON) >= 0)
+		return;
+	while (!take_piece(batch))
+		;
 }
 
 static const struct worker_ops ops = {

@@ -123,7 +123,7 @@ static void on_done(struct worker *w, int r, void *userdata)
 		ledger_outcome(f->parts.ledger, j->intent, r, NULL);
 	j->intent = 0;
 	go_on(j);
-	flow_rescan(f);
+	flow_rescan_soon(f);
 }
 
 static struct worker_ops ops = {

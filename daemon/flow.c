@@ -29,6 +29,8 @@
  * next scan when there is room. */
 #define MAX_OPEN_INCIDENTS 10000u
 
+#define MAX_BEGUN_AT_ONCE 256u
+
 /* Grace periods run side by side, but not without a bound. */
 #define MAX_RESPONDING 8u
 
@@ -56,27 +58,9 @@ void flow_view(struct flow *f, struct flow_view *ret)
 									 ret->clients, MAX_CLIENTS);
 }
 
-bool flow_save(struct flow *f, struct incident *in)
-{
-	int r;
-
-	in->updated_usec = now_usec();
-	r = f->parts.ledger ? ledger_put_incident(f->parts.ledger, in) : -ENODEV;
-	if (in->number == 0)
-		in->number = f->last_number + 1; /* an alert needs a number in any case */
-	if (in->number > f->last_number)
-		f->last_number = in->number;
-
-	if (r < 0 && !f->ledger_failed && f->parts.ledger)
-		f->parts.degraded("ledger", strerror(-r), f->parts.userdata);
-	if (r >= 0 && f->ledger_failed)
-		f->parts.restored("ledger", f->parts.userdata);
-	f->ledger_failed = r < 0;
-	return r >= 0;
-}
-
 void flow_tell(struct journey *j, const char *type, enum severity severity, const char *reason)
 {
+	flow_settle(j->flow);
 	feed_send_incident(j->flow->parts.feed, type, severity, j->in, reason);
 }
 
@@ -95,6 +79,7 @@ struct journey *journey_new(struct flow *f, struct incident *in, enum stage stag
 	}
 	*j = (struct journey){ .flow = f, .in = in, .stage = stage };
 	f->journeys[f->n_journeys++] = j;
+	f->n_ram += incident_is_ram(in);
 	return j;
 }
 
@@ -106,6 +91,7 @@ static void journey_free(struct journey *j)
 	while (f->journeys[i] != j)
 		i++;
 	f->n_journeys--;
+	f->n_ram -= incident_is_ram(j->in);
 	memmove(&f->journeys[i], &f->journeys[i + 1],
 		(f->n_journeys - i) * sizeof(struct journey *));
 	wait_cancel(j);
@@ -128,6 +114,8 @@ void journey_end(struct journey *j, enum incident_state state)
 	struct flow *f = j->flow;
 
 	assert(!j->busy);
+	if (j->untold)
+		flow_settle(f);
 	j->in->state = state;
 	flow_save(f, j->in);
 	if (f->parts.ledger)
@@ -153,7 +141,6 @@ static uint32_t sources_of(const struct flow *f, struct range phys, const struct
 
 int journey_begin(struct flow *f, struct incident **in)
 {
-	const struct device *device = &(*in)->device;
 	struct journey *j;
 
 	if (f->n_journeys >= MAX_OPEN_INCIDENTS)
@@ -165,12 +152,9 @@ int journey_begin(struct flow *f, struct incident **in)
 		return -ENOMEM;
 	TAKE(*in);
 	flow_note_kernel(j);
+	flow_batch(f);
 	flow_save(f, j->in);
-	log_notice(0, "Poison at 0x%" PRIx64 ", %" PRIu64 " bytes, on %s: incident %" PRIu64 " begins",
-		   j->in->phys.start_bytes, j->in->phys.length_bytes,
-		   device->blockdev ?: device->region ?: device->mode ?: "an unknown device",
-		   j->in->number);
-	flow_tell(j, "poison.found", SEVERITY_CRITICAL, NULL);
+	flow_tell_begun(j);
 	return 0;
 }
 
@@ -223,16 +207,24 @@ static struct badblocks *known_ranges(const struct flow *f, const struct badbloc
 	return known;
 }
 
+/* So many at once that others get their turn, too; the rest soon. */
 static int begin_new(struct flow *f, const struct badblocks *bad, const struct badblocks *ars)
 {
+	size_t n_before = f->n_journeys;
 	_cleanup_(badblocks_freep) struct badblocks *known = known_ranges(f, ars), *new = NULL;
 	int r;
 
 	if (!known)
 		return -ENOMEM;
 	r = reconcile_subtract(bad, known, &new);
-	for (size_t i = 0; r >= 0 && i < new->n_ranges; i++)
+	for (size_t i = 0; r >= 0 && i < new->n_ranges; i++) {
+		if (f->n_journeys - n_before >= MAX_BEGUN_AT_ONCE) {
+			flow_rescan_soon(f);
+			break;
+		}
 		r = begin_range(f, new->ranges[i], ars);
+	}
+	flow_settle(f);
 	return r;
 }
 
@@ -339,6 +331,7 @@ void flow_pump(struct flow *f)
 			log_err(r, "Cannot start to look for owners, the next change tries again");
 	}
 	search_pump(f);
+	flow_batch(f);
 	for (size_t i = 0; i < f->n_journeys; i++) {
 		struct journey *j = f->journeys[i];
 
@@ -351,6 +344,7 @@ void flow_pump(struct flow *f)
 		    !f->repairing)
 			start_or_rest(j, repair_start, "repair");
 	}
+	flow_settle(f);
 }
 
 void flow_mounts_changed(struct flow *f)
@@ -534,6 +528,8 @@ struct flow *flow_free(struct flow *f)
 	resolve_cancel(f);
 	search_cancel(f);
 	worker_free(f->ram_scan);
+	flow_settle(f);
+	sd_event_source_disable_unref(f->soon);
 	while (f->n_journeys)
 		journey_free(f->journeys[f->n_journeys - 1]);
 	if (f->parts.ledger)

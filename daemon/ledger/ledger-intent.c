@@ -22,6 +22,7 @@ int ledger_intent(struct ledger *l, uint64_t incident, const char *step, struct 
 
 	if (detail && !text)
 		return -ENOMEM;
+	ledger_settle(l);
 	r = database_run(l->db,
 			 "INSERT INTO intent (incident, step, detail, begun_usec)"
 			 " VALUES (?, ?, ?, ?)",
@@ -39,6 +40,7 @@ int ledger_outcome(struct ledger *l, int64_t intent, int result, struct json_obj
 
 	if (detail && !text)
 		return -ENOMEM;
+	ledger_settle(l);
 	r = database_run(l->db,
 			 "UPDATE intent SET result = ?, outcome = ?, ended_usec = ?"
 			 " WHERE id = ? AND result IS NULL",

@@ -11,7 +11,12 @@ struct ledger {
 	uint64_t seq_given;	/* the last one; what comes next is one more */
 	uint64_t seq_durable;	/* given or reserved, as the file has it */
 	uint64_t last_number;	/* of an incident, given or on record */
+	bool in_batch;
+	int batch_r;		/* why a part of the batch is not on record, or 0 */
 };
+
+/* Before anything that must be on record by itself: what the batch has so far is committed. */
+void ledger_settle(struct ledger *l);
 
 /* One JSON column; *ret is NULL where the column is. -EUCLEAN: not JSON. */
 int ledger_column_json(sqlite3_stmt *s, int column, struct json_object **ret);

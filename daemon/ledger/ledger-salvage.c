@@ -23,6 +23,7 @@ int ledger_put_salvage(struct ledger *l, uint64_t incident, const struct salvage
 
 	assert(page->length_bytes && page->length_bytes <= sizeof(page->data));
 
+	ledger_settle(l);
 	r = database_run(l->db,
 			 "REPLACE INTO salvage (incident, phys_start, bad_sectors, data)"
 			 " VALUES (?, ?, ?, ?)",
@@ -92,6 +93,7 @@ int ledger_add_loss(struct ledger *l, uint64_t incident, const struct loss *loss
 
 	if (!text)
 		return -ENOMEM;
+	ledger_settle(l);
 	r = database_run(l->db,
 			 "INSERT INTO loss (incident, lost_usec, inode, mountpoint,"
 			 " file_offset_bytes, length_bytes, json) VALUES (?, ?, ?, ?, ?, ?, ?)"

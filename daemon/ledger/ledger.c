@@ -55,11 +55,53 @@ static int read_last_number(struct ledger *l)
 	return 0;
 }
 
+int ledger_begin(struct ledger *l)
+{
+	int r;
+
+	if (l->in_batch)
+		return 0;
+	r = database_run(l->db, "BEGIN IMMEDIATE", "");
+	if (r < 0)
+		return r;
+	l->in_batch = true;
+	l->batch_r = 0;
+	return 0;
+}
+
+/* Some failures end a transaction by themselves, and with it all that was in it. */
+void ledger_settle(struct ledger *l)
+{
+	int r = -EIO;
+
+	if (!l->in_batch)
+		return;
+	l->in_batch = false;
+	if (!sqlite3_get_autocommit(l->db))
+		r = database_run(l->db, "COMMIT", "");
+	if (r < 0) {
+		l->batch_r = r;
+		if (!sqlite3_get_autocommit(l->db))
+			database_run(l->db, "ROLLBACK", "");
+	}
+}
+
+int ledger_commit(struct ledger *l)
+{
+	int r;
+
+	ledger_settle(l);
+	r = l->batch_r;
+	l->batch_r = 0;
+	return r;
+}
+
 /* No number up to `last` is ever given after a restart. */
 static int write_seq(struct ledger *l, uint64_t last)
 {
 	int r;
 
+	ledger_settle(l);
 	r = database_run(l->db, "REPLACE INTO counter (name, value) VALUES ('seq', ?)", "i",
 			 (int64_t)last);
 	if (r < 0)
@@ -114,6 +156,8 @@ struct ledger *ledger_free(struct ledger *l)
 	if (!l)
 		return NULL;
 
+	if (l->db)
+		ledger_settle(l);
 	/* An orderly end skips no number. Failing that, the next start skips some: no harm. */
 	if (l->db && l->seq_given != l->seq_durable)
 		write_seq(l, l->seq_given);

@@ -50,6 +50,15 @@ int ledger_reserve_seq(struct ledger *l);
  * record, but has its number all the same, which no other gets; put it again when that may work.
  */
 int ledger_put_incident(struct ledger *l, struct incident *in);
+
+/*
+ * Many incidents at once: between these two, those that are put wait for one commit, which takes as
+ * long as for one. Negative from the commit: they are not on record, though each was put. Whatever
+ * else is written in between commits what is there first.
+ */
+int ledger_begin(struct ledger *l);
+int ledger_commit(struct ledger *l);
+
 int ledger_get_incident(struct ledger *l, uint64_t number, struct incident **ret);	/* -ENOENT */
 
 /*

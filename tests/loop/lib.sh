@@ -107,8 +107,16 @@ new_disk() {
 	losetup -f --show "$@" "$image"
 }
 
+# A process that was just given a mount namespace of its own may still hold what we have unmounted.
 make_xfs() {
-	mkfs.xfs -q -f -m reflink=1,rmapbt=1 "$@" >/dev/null || exit 99
+	local tries
+	for tries in {1..40}; do
+		mkfs.xfs -q -f -m reflink=1,rmapbt=1 "$@" > "$work/mkfs.out" 2>&1 && return
+		grep -q busy "$work/mkfs.out" || break
+		sleep 0.25
+	done
+	cat "$work/mkfs.out"
+	exit 99
 }
 
 # make_file PATH KIB: of random bytes, on disk

@@ -533,6 +533,112 @@ static void fill_and_go_on(const char *dir)
 	ledger_free(l);
 }
 
+TEST(a_batch_is_on_record_at_once_when_it_is_committed)
+{
+	static const char count[] = "SELECT count(*) FROM incident";
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(ledger_freep) struct ledger *l = NULL;
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0);
+	CHECK(ledger_begin(l) == 0 && ledger_begin(l) == 0);
+	CHECK(put_new(l, "pmem0") == 1 && put_new(l, "pmem0") == 2);
+	CHECK(query(&dir, count) == 0);
+	CHECK(ledger_commit(l) == 0);
+	CHECK(query(&dir, count) == 2);
+	CHECK(ledger_commit(l) == 0);
+	CHECK(put_new(l, "pmem0") == 3 && query(&dir, count) == 3);
+}
+
+/* An intent allows a step that can't be taken back, a number is used at once. */
+TEST(what_must_be_on_record_by_itself_does_not_wait_for_the_batch)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(ledger_freep) struct ledger *l = NULL;
+	uint64_t seq;
+	int64_t id;
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0);
+	CHECK(ledger_begin(l) == 0);
+	put_new(l, "pmem0");
+	CHECK(ledger_intent(l, 1, "swap", NULL, &id) == 0);
+	CHECK(query(&dir, "SELECT count(*) FROM incident") == 1);
+	CHECK(query(&dir, "SELECT count(*) FROM intent") == 1);
+	CHECK(ledger_commit(l) == 0);
+
+	CHECK(ledger_begin(l) == 0);
+	put_new(l, "pmem0");
+	CHECK(ledger_next_seq(l, &seq) == 0 && seq == 1);
+	CHECK(query(&dir, "SELECT value FROM counter WHERE name = 'seq'") >= 1);
+	CHECK(ledger_commit(l) == 0);
+}
+
+TEST(a_batch_that_is_never_committed_is_on_record_after_an_orderly_end)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	struct ledger *l = NULL;
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0);
+	CHECK(ledger_begin(l) == 0);
+	put_new(l, "pmem0");
+	ledger_free(l);
+	CHECK(query(&dir, "SELECT count(*) FROM incident") == 1);
+}
+
+static void lose_a_batch(const char *dir)
+{
+	struct ledger *l = NULL;
+	int r = 0;
+
+	signal(SIGXFSZ, SIG_IGN);
+	REQUIRE(ledger_open(dir, &l, NULL) == 0);
+	CHECK(put_new(l, "pmem0") == 1);
+	CHECK(ledger_begin(l) == 0);
+	put_new(l, "pmem1");
+	set_file_limit(0);
+	r = ledger_commit(l);
+	CHECK(r == -ENOSPC || r == -EIO);
+	set_file_limit(RLIM_INFINITY);
+	CHECK(put_new(l, "pmem2") == 3);
+	ledger_free(l);
+}
+
+TEST(a_batch_that_finds_no_room_says_so_and_no_number_is_given_again)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		lose_a_batch(dir.path);
+		fflush(stdout);
+		_exit(n_failed_checks ? 1 : 0);
+	}
+	waitpid(pid, &status, 0);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	CHECK(query(&dir, "SELECT count(*) FROM incident") == 2);
+	CHECK(query(&dir, "SELECT max(number) FROM incident") == 3);
+}
+
+TEST(numbers_that_were_reserved_in_time_wait_for_no_disk)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(ledger_freep) struct ledger *l = NULL;
+	int64_t before;
+	uint64_t seq;
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0);
+	for (unsigned i = 0; i < 1000; i++) {
+		CHECK(i == 0 || ledger_reserve_seq(l) == 0);
+		before = query(&dir, "SELECT value FROM counter WHERE name = 'seq'");
+		CHECK(ledger_next_seq(l, &seq) == 0 && seq == i + 1);
+		if (i % 100)
+			continue;
+		CHECK(i == 0 ||
+		      query(&dir, "SELECT value FROM counter WHERE name = 'seq'") == before);
+		CHECK(i == 0 || before >= (int64_t)seq);
+	}
+}
+
 TEST(a_full_disk_is_said_and_everything_works_again_after_it)
 {
 	_cleanup_(scratch_done) struct scratch dir = scratch_new();

@@ -40,7 +40,7 @@ check_json "$(resolved "$(phys anon)")" \
 	"whom the kernel told is a part of it" \
 	".data.kernel.signalled | length == 1 and (.[0] | .pid == $(held anon) and .code == \"BUS_MCEERR_AR\")" \
 	"it still has the lost page" ".data.holders | length == 1 and .[0].pid == $(held anon) and
-		(.data.holders[0].reason | startswith(\"signalled by the kernel (BUS_MCEERR_AR)\"))"
+		(.[0].reason | startswith(\"signalled by the kernel (BUS_MCEERR_AR)\"))"
 check "the signal is told, once" eval '[ "$(events ".type == \"io.hwpoisond.kernel.signalled\"" | wc -l)" = 1 ]'
 let_go anon
 

@@ -369,7 +369,7 @@ start_daemon() {
 	"$HWPOISOND" --config "$HWP/hwpoisond.conf" --state-dir "$HWP/state" \
 		--runtime-dir "$HWP/run" ${DAEMON_OPTIONS-} >>"$HWP/daemon.log" 2>&1 &
 	DAEMON_PID=$!
-	if ! { wait_until 20 daemon_is_up && daemon_runs; }; then
+	if ! { wait_until 60 daemon_is_up && daemon_runs; }; then
 		die "the daemon starts" "$(tail -n 40 "$HWP/daemon.log")"
 	fi
 	socat -u "UNIX-CONNECT:$HWP/run/events" - >>"$HWP/events.socket.jsonl" 2>/dev/null &
