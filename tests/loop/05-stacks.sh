@@ -2,7 +2,8 @@
 #
 # Filesystems on volumes: device-mapper over disks, partitions and each other, in both directions,
 # against an oracle of its own; and what cannot be followed is said to be so. A machine without
-# device-mapper shows partitions only; STACKS_NEED_DM=yes makes that a failure.
+# device-mapper shows partitions only: the guest scenario 50-stacks.sh runs all of this, and sets
+# STACKS_NEED_DM.
 
 . "$SRCDIR/tests/loop/lib.sh"
 need mkfs.xfs xfs_io jq python3 dmsetup setpriv
@@ -81,7 +82,7 @@ both_ways partition "${disk_a}p1"
 umount "$mnt"
 if ! dmsetup targets >/dev/null 2>&1; then
 	[ -z "${STACKS_NEED_DM-}" ] || { echo "not ok - there is a device-mapper"; exit 1; }
-	echo "# left out: this kernel or machine has no device-mapper"
+	echo "# left out: this kernel or machine has no device-mapper; tests/vm/50-stacks.sh has"
 	done_checks
 fi
 
