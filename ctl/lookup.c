@@ -74,6 +74,9 @@ static int resolve_failed(const struct lookup_range *what, int r)
 		print_error("That is past the end of %s.", what->device);
 	else if (r == -EINVAL)
 		print_error("No valid range: it must not be empty, nor over 1 GiB.");
+	else if (r == -E2BIG)
+		print_error("This range is in more than %u pieces: ask about a part of it.",
+			    LOOKUP_MAX_PIECES);
 	else
 		print_error("Cannot resolve this range: %s.", strerror(-r));
 	return EXIT_FAILED;
