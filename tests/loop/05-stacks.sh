@@ -13,6 +13,7 @@ N=${STACKS_N:-300}
 seed=${STACKS_SEED:-$RANDOM}
 mnt=$work/mnt
 mkdir "$mnt" "$work/mnt2"
+echo "# seed $seed"
 
 # Volumes made here, the uppermost first, before lib.sh takes the disks away.
 volumes=()

@@ -172,7 +172,8 @@ def compare(tool, ctl, mountpoint, device, n, seed):
     wrong = 0
     for i, (path, offset, sector) in enumerate(pick(mountpoint, n, dice)):
         disk, on_disk = below(known, device, sector)
-        if read_at(path, offset, False) != read_at(f"/dev/{disk}", on_disk * SECTOR, True):
+        # A file can end within the sector.
+        if not read_at(f"/dev/{disk}", on_disk * SECTOR, True).startswith(read_at(path, offset, False)):
             raise SystemExit(f"the oracle is wrong about {path} at {offset}: not on {disk} {on_disk}")
         by_disk.setdefault(disk, []).append((on_disk, path, offset))
         found = resolve(ctl, node, sector) if i % 30 == 0 else None
