@@ -13,6 +13,7 @@
 
 #include "client.h"
 #include "control/lookup.h"
+#include "locate/stack.h"
 #include "holders/holders.h"
 #include "policy/config.h"
 #include "print.h"
@@ -76,7 +77,7 @@ static int resolve_failed(const struct lookup_range *what, int r)
 		print_error("No valid range: it must not be empty, nor over 1 GiB.");
 	else if (r == -E2BIG)
 		print_error("This range is in more than %u pieces: ask about a part of it.",
-			    LOOKUP_MAX_PIECES);
+			    STACK_MAX_BELOW);
 	else
 		print_error("Cannot resolve this range: %s.", strerror(-r));
 	return EXIT_FAILED;

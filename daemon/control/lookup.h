@@ -22,9 +22,6 @@
 
 #define LOOKUP_MAX_BYTES (1ull << 30)
 
-/* A gigabyte of a striped volume has tens of thousands; each would be an object in the answer. */
-#define LOOKUP_MAX_PIECES 8192u
-
 /* Where a search leaves its hints for the next one, and so does the daemon. */
 #define LOOKUP_HINTS_DIRECTORY LOCALSTATEDIR "/lib/hwpoisond"
 
@@ -42,7 +39,7 @@ struct lookup_range {
 
 /*
  * {"ranges":[...]}: one for each piece. 0; -EINVAL: no valid range, or over LOOKUP_MAX_BYTES;
- * -ENODEV: no such block device; -ERANGE: past its end; -E2BIG: over LOOKUP_MAX_PIECES; or another
+ * -ENODEV: no such block device; -ERANGE: past its end; -E2BIG: over STACK_MAX_BELOW pieces; or another
  * negative errno.
  */
 int lookup_resolve(const struct lookup_range *what, struct json_object **ret);

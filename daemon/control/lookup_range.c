@@ -45,8 +45,6 @@ static int pieces_add(struct pieces *p, struct range range, bool has_phys, struc
 
 	if (!in)
 		return -ENOMEM;
-	if (p->n == LOOKUP_MAX_PIECES)
-		return -E2BIG;
 	if (!(p->n & (p->n - 1))) {
 		struct piece *grown = reallocarray(p->all, p->n ? 2 * p->n : 1, sizeof(*grown));
 

@@ -231,6 +231,8 @@ static int target_followed(const struct stack *s, const struct dm_device *dm,
 	int r;
 
 	r = target_down(target, part, &legs);
+	if (r >= 0 && ret->n + legs.n > STACK_MAX_BELOW)
+		r = -E2BIG;
 	for (size_t i = 0; r >= 0 && i < legs.n; i++) {
 		struct stack_piece *leg = &legs.all[i];
 		const struct stack_slave *slave = find_slave(dm, leg->dev);
