@@ -107,12 +107,15 @@ wait_for_node "${a}p1"
 wait_for_node "${a}p2"
 wait_for_node "${b}p1"
 
-make_xfs "${disk_a}p1"
-mount "${disk_a}p1" "$mnt" || skip "cannot mount XFS"
-fill "$mnt"
-both_ways partition "${disk_a}p1"
-lost_through partition "${disk_a}p1"
-umount "$mnt"
+# The guest leaves to the machine what that can do itself: it is slow.
+if [ -z "${STACKS_NEED_DM-}" ]; then
+	make_xfs "${disk_a}p1"
+	mount "${disk_a}p1" "$mnt" || skip "cannot mount XFS"
+	fill "$mnt"
+	both_ways partition "${disk_a}p1"
+	lost_through partition "${disk_a}p1"
+	umount "$mnt"
+fi
 if ! dmsetup targets >/dev/null 2>&1; then
 	[ -z "${STACKS_NEED_DM-}" ] || { echo "not ok - there is a device-mapper"; exit 1; }
 	echo "# left out: this kernel or machine has no device-mapper; tests/vm/50-stacks.sh has"
@@ -126,8 +129,6 @@ volume hwp-linear "0 600000 linear ${disk_a}p1 500000
 900000 400000 linear ${disk_a}p1 1024"
 make_xfs /dev/mapper/hwp-linear
 mount /dev/mapper/hwp-linear "$mnt" || exit 99
-fill "$mnt"
-both_ways "linear" /dev/mapper/hwp-linear
 check_equal "by its other name it is the same" \
 	"$(resolved /dev/mapper/hwp-linear 700000 | jq -c '[.ranges[].device]')" \
 	"$(resolved "$(kernel_name /dev/mapper/hwp-linear)" 700000 | jq -c '[.ranges[].device]')"
@@ -216,6 +217,7 @@ opaque() {
 	check_equal "its own sectors are resolved from the volume on ($2)" "$(kernel_name "/dev/mapper/$1") $mnt/a 0" \
 		"$(resolved "/dev/mapper/$1" "$(sector_of "$mnt/a")" | jq -r '.ranges[] |
 			"\(.device.blockdev) \(.owners[].paths[0]) \(.owners[].file_offset_bytes)"')"
+	[ "$2" = crypt ] || { umount "$mnt"; return; }
 	check_equal "what a file lost below a $2 target is not known" false \
 		"$(lost "$b" 1000100 8 "$mnt/a" | jq '.files[0].complete')"
 	umount "$mnt"
@@ -253,25 +255,16 @@ check_equal "where a volume has no disk, there is no address" "$b 1399996 4 $(ke
 	"$(jq -r '[.ranges[].device | "\(.blockdev) \(.sector) \(.n_sectors)"] | join(" ")' <<<"$found")"
 remove_volumes
 
-# --- LVM
+# --- what LVM keeps for itself; files on its volumes are in tests/vm/52-lvm.sh
 
 if command -v lvcreate >/dev/null; then
 	wipefs -qa "${disk_a}p1" "$disk_b"
 	export LVM_SUPPRESS_FD_WARNINGS=1
 	lvm_conf="devices { filter=[\"a|^${disk_a}p1\$|\",\"a|^$disk_b\$|\",\"r|.*|\"] use_devicesfile=0 } backup { backup=0 archive=0 }"
 	lvm=(--config "$lvm_conf" -qq)
-	if pvcreate "${lvm[@]}" -y "${disk_a}p1" "$disk_b" && vgcreate "${lvm[@]}" hwpstacks "${disk_a}p1" "$disk_b" &&
-		lvcreate "${lvm[@]}" -y -L 200M -n one hwpstacks "$disk_b" &&
-		lvcreate "${lvm[@]}" -y -i 2 -I 64 -L 320M -n two hwpstacks &&
-		lvextend "${lvm[@]}" -y -L 500M hwpstacks/one "${disk_a}p1"; then
+	if pvcreate "${lvm[@]}" -y "$disk_b" && vgcreate "${lvm[@]}" hwpstacks "$disk_b" &&
+		lvcreate "${lvm[@]}" -y -L 400M -n one hwpstacks "$disk_b"; then
 		wait_for_node "$(kernel_name /dev/mapper/hwpstacks-one)"
-		make_xfs /dev/mapper/hwpstacks-one
-		mount /dev/mapper/hwpstacks-one "$mnt" || exit 99
-		make_file "$mnt/file" 64
-		# shellcheck disable=SC2046
-		check_equal "a file on a volume of LVM" "$mnt/file" \
-			"$(names $(oracle below /dev/mapper/hwpstacks-one "$(sector_of "$mnt/file")") 1)"
-		umount "$mnt"
 		check_equal "LVM's own records are nobody's file" "raw false" \
 			"$(ask "$b" 8 8 | jq -r '"\(.owners[0].kind) \(.owners_complete)"')"
 		vgchange "${lvm[@]}" -an hwpstacks
