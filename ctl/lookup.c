@@ -13,6 +13,7 @@
 
 #include "client.h"
 #include "control/lookup.h"
+#include "locate/stack.h"
 #include "holders/holders.h"
 #include "policy/config.h"
 #include "print.h"
@@ -74,6 +75,9 @@ static int resolve_failed(const struct lookup_range *what, int r)
 		print_error("That is past the end of %s.", what->device);
 	else if (r == -EINVAL)
 		print_error("No valid range: it must not be empty, nor over 1 GiB.");
+	else if (r == -E2BIG)
+		print_error("This range is in more than %u pieces: ask about a part of it.",
+			    STACK_MAX_BELOW);
 	else
 		print_error("Cannot resolve this range: %s.", strerror(-r));
 	return EXIT_FAILED;

@@ -27,6 +27,7 @@ struct journey {
 	enum stage stage;
 	bool busy; /* some worker has it */
 	bool untold; /* begun in a batch that is not on record yet */
+	bool remounted; /* something was mounted or unmounted since a worker began to look */
 	bool stale; /* its verdict is by rules that are no longer in force */
 	bool anew; /* it is being judged once more, by other rules than the last time */
 	bool resumed; /* it comes from an earlier run: who was answered then is not answered again

@@ -303,8 +303,10 @@ int resolve_start(struct flow *f)
 		batch_free(batch);
 		return r;
 	}
-	for (size_t i = 0; i < batch->n; i++)
+	for (size_t i = 0; i < batch->n; i++) {
 		batch->journeys[i]->busy = true;
+		batch->journeys[i]->remounted = false;
+	}
 	f->resolving = batch;
 	return 0;
 }

@@ -350,11 +350,37 @@ static unsigned may_respond(const struct flow *f)
 	return n < MAX_RESPONDING ? n : MAX_RESPONDING;
 }
 
+/* Can it be that what was mounted tells more about it, or lets it be repaired? */
+static bool wants_mounts(const struct journey *j)
+{
+	bool unowned = j->in->n_owners == 1 && j->in->owners[0].kind == OWNER_RAW;
+	bool waiting = j->in->repair.state && !strcmp(j->in->repair.state, "waiting");
+
+	if (incident_is_ram(j->in) && !ram_wants_names(j->in))
+		return false;
+	return unowned || waiting || !j->in->owners_complete;
+}
+
+/* What came while a worker looked for owners is not lost: it may have looked before it came. */
+static void look_at_mounts(struct flow *f)
+{
+	for (size_t i = 0; i < f->n_journeys; i++) {
+		struct journey *j = f->journeys[i];
+
+		if (j->busy || j->stage != STAGE_REST || !j->remounted)
+			continue;
+		j->remounted = false;
+		if (wants_mounts(j))
+			j->stage = STAGE_RESOLVE;
+	}
+}
+
 void flow_pump(struct flow *f)
 {
 	unsigned n_may_respond = may_respond(f);
 	int r;
 
+	look_at_mounts(f);
 	if (!f->resolving) {
 		r = resolve_start(f);
 		if (r < 0)
@@ -380,17 +406,12 @@ void flow_pump(struct flow *f)
 
 void flow_mounts_changed(struct flow *f)
 {
-	for (size_t i = 0; i < f->n_journeys; i++) {
-		struct journey *j = f->journeys[i];
-		bool unowned = j->in->n_owners == 1 && j->in->owners[0].kind == OWNER_RAW;
-		/* What a mount can't tell is not asked for again. */
-		bool hopeless = incident_is_ram(j->in) && !ram_wants_names(j->in);
-		bool waiting = j->in->repair.state && !strcmp(j->in->repair.state, "waiting");
-
-		if (!j->busy && j->stage == STAGE_REST && !hopeless &&
-		    (unowned || waiting || !j->in->owners_complete))
-			j->stage = STAGE_RESOLVE;
-	}
+	/* A hook that runs may well mount something for itself: that is no reason to begin again.
+	 */
+	for (size_t i = 0; i < f->n_journeys; i++)
+		f->journeys[i]->remounted = f->journeys[i]->remounted ||
+					    f->journeys[i]->stage == STAGE_RESOLVE ||
+					    f->journeys[i]->stage == STAGE_REST;
 	flow_pump(f);
 }
 

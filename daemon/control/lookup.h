@@ -39,7 +39,8 @@ struct lookup_range {
 
 /*
  * {"ranges":[...]}: one for each piece. 0; -EINVAL: no valid range, or over LOOKUP_MAX_BYTES;
- * -ENODEV: no such block device; -ERANGE: past its end; or another negative errno.
+ * -ENODEV: no such block device; -ERANGE: past its end; -E2BIG: over STACK_MAX_BELOW pieces; or another
+ * negative errno.
  */
 int lookup_resolve(const struct lookup_range *what, struct json_object **ret);
 

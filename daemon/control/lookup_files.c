@@ -64,13 +64,8 @@ static int device_name(dev_t dev, char ret[static NAME_MAX + 1])
 	return 0;
 }
 
-static bool is_volume(const char *name)
-{
-	return !strncmp(name, "dm-", 3) || !strncmp(name, "md", 2);
-}
-
-static struct json_object *piece_to_json(const struct question *q, const char *device,
-					 const struct bad_piece *piece)
+static struct json_object *piece_to_json(const struct question *q, const struct bad_piece *piece,
+					 const struct stack_piece *place)
 {
 	struct json_fields f = json_fields_new();
 	struct range phys;
@@ -78,9 +73,45 @@ static struct json_object *piece_to_json(const struct question *q, const char *d
 	field_put_string(&f, "kind", owner_kind_name(piece->kind));
 	field_put_uint(&f, "file_offset_bytes", piece->file_offset_bytes);
 	field_put_uint(&f, "length_bytes", piece->dev_bytes.length_bytes);
-	if (address_map_to_phys(q->map, device, piece->dev_bytes, &phys) >= 0)
+	if (place && address_map_to_phys(q->map, place->name, place->bytes, &phys) >= 0)
 		field_put_hex(&f, "phys_start", phys.start_bytes);
 	return json_fields_done(&f);
+}
+
+static int add_piece(struct json_object *array, const struct question *q,
+		     const struct bad_piece *piece, const struct stack_piece *place)
+{
+	struct json_object *json = piece_to_json(q, piece, place);
+
+	if (json && json_object_array_add(array, json) == 0)
+		return 0;
+	json_object_put(json);
+	return -ENOMEM;
+}
+
+/* One for each place: what is in one piece on a volume can be in several in memory. */
+static int add_places(struct json_object *array, const struct question *q, const char *device,
+		      const struct bad_piece *piece)
+{
+	_cleanup_(stack_pieces_done) struct stack_pieces places = {};
+	int r;
+
+	r = device_bad_place(q->lists, device, piece->dev_bytes, &places);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0)
+		return add_piece(array, q, piece, NULL);
+	for (size_t i = 0; r >= 0 && i < places.n; i++) {
+		const struct stack_piece *place = &places.all[i];
+		struct bad_piece part = *piece;
+
+		part.dev_bytes.start_bytes += place->at_bytes;
+		part.dev_bytes.length_bytes = place->bytes.length_bytes;
+		if (piece->kind != OWNER_EXTENT_MAP) /* which is nowhere in the file */
+			part.file_offset_bytes += place->at_bytes;
+		r = add_piece(array, q, &part, place);
+	}
+	return r;
 }
 
 static void put_pieces(struct json_fields *f, const struct question *q, const char *device,
@@ -88,21 +119,18 @@ static void put_pieces(struct json_fields *f, const struct question *q, const ch
 {
 	struct json_object *array = json_object_new_array();
 	uint64_t lost_bytes = 0;
+	int r = array ? 0 : -ENOMEM;
 
-	for (size_t i = 0; array && i < found->n; i++) {
-		const struct bad_piece *piece = &found->pieces[i];
-		struct json_object *json = piece_to_json(q, device, piece);
-
-		if (!json || json_object_array_add(array, json) < 0) {
-			json_object_put(json);
-			json_object_put(array);
-			array = NULL;
-		} else if (bad_piece_is_lost(piece)) {
-			lost_bytes += piece->dev_bytes.length_bytes;
-		}
+	for (size_t i = 0; r >= 0 && i < found->n; i++) {
+		r = add_places(array, q, device, &found->pieces[i]);
+		if (bad_piece_is_lost(&found->pieces[i]))
+			lost_bytes += found->pieces[i].dev_bytes.length_bytes;
 	}
-	if (!array)
-		f->r = -ENOMEM;
+	if (r < 0) {
+		json_object_put(array);
+		array = NULL;
+		f->r = r;
+	}
 	field_put_object(f, "bad", array);
 	field_put_uint(f, "lost_bytes", lost_bytes);
 }
@@ -132,8 +160,6 @@ static int put_now(struct json_fields *f, const struct question *q, int fd, cons
 	if (r < 0)
 		return r;
 	field_put_bool(f, "device_has_list", r > 0);
-	if (is_volume(device))
-		why = "What lies below this volume is not looked at";
 	r = file_bad_find(fd, bad, &found);
 	if (r == -EOPNOTSUPP || r == -ENOTTY)
 		why = "This filesystem cannot be asked where a file lies";

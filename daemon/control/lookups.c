@@ -139,7 +139,7 @@ static void reply_failed(struct lookup_job *job, int r)
 		control_error_string(job->call, "NoSuchDevice", "device", job->range.device);
 	else if (job->range.device && r == -ERANGE)
 		varlink_error_parameter(job->call, "sector");
-	else if (job->ask == ask_resolve && r == -EINVAL)
+	else if (job->ask == ask_resolve && (r == -EINVAL || r == -E2BIG))
 		varlink_error_parameter(job->call,
 					job->range.device ? "n_sectors" : "length_bytes");
 	else

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* stack-private: what the files of stack share (stack.c, stack-read.c, stack-target.c). */
+/* stack-private: what the files of stack share (stack.c and stack-*.c). */
 #pragma once
 
 #include <dirent.h>
 
 #include "locate/stack.h"
+
+/* The kernel lets devices be stacked without a limit; nobody has so many. */
+#define STACK_MAX_DEPTH 32
 
 /* A device that a device-mapper device is built on. */
 struct stack_slave {
@@ -30,6 +33,9 @@ struct stack {
 
 /* A directory of a block device, such as "holders"; NULL where there is none. */
 DIR *stack_open_below(int sysfs_block_fd, const char *name, const char *sub);
+
+/* Whether each byte of a device that is built on others is at a place that its table tells. */
+bool stack_can_follow(const struct stack *s, const char *name);
 
 /* 0, -ENOMEM or -E2BIG. Pieces that go on where the last one ends are made one. */
 int pieces_add(struct stack_pieces *pieces, const char *name, dev_t dev, struct range bytes,

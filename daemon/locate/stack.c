@@ -24,9 +24,6 @@
 #include "locate/stack-private.h"
 #include "locate/sysfs.h"
 
-/* The kernel lets devices be stacked without a limit; nobody has so many. */
-#define MAX_DEPTH 32
-
 static const struct dm_device *find_dm(const struct stack *s, const char *name)
 {
 	for (size_t i = 0; i < s->n_devices; i++)
@@ -112,6 +109,13 @@ static int add_mapped(const struct dm_device *dm, dev_t dev, struct range bytes,
 	return 0;
 }
 
+bool stack_can_follow(const struct stack *s, const char *name)
+{
+	const struct dm_device *dm = find_dm(s, name);
+
+	return dm && dm->error >= 0 && !opaque_type(dm);
+}
+
 /* Whatever else the kernel knows to be built on it: md, bcache, ... */
 static void find_other_holder(const struct stack *s, const char *name, struct stack_level *level)
 {
@@ -147,15 +151,15 @@ int stack_above(const struct stack *s, const char *name, struct range bytes,
 	for (size_t i = 0; r >= 0 && i < s->n_devices; i++)
 		if (find_slave(&s->devices[i], dev))
 			r = add_mapped(&s->devices[i], dev, bytes, &level);
+	find_other_holder(s, name, &level);
 	if (r >= 0 && !is_partition(s, name)) {
 		/* Who holds the whole disk keeps all others from its partitions. */
 		level.partitioned = block_has_partitions(s->block_fd, name);
-		if (!level.mapped)
+		if (!level.mapped && !*level.opaque)
 			r = add_partitions(s, name, bytes, &level);
 	}
 	if (r < 0)
 		return r;
-	find_other_holder(s, name, &level);
 	pieces_sort(&level.pieces);
 
 	*ret = level;
@@ -170,7 +174,7 @@ static int reach(const struct stack *s, const struct stack_piece *from, unsigned
 	_cleanup_(stack_level_done) struct stack_level level = {};
 	int r;
 
-	if (depth == MAX_DEPTH)
+	if (depth == STACK_MAX_DEPTH)
 		return -ELOOP;
 	r = pieces_add(ret, from->name, from->dev, from->bytes, from->at_bytes);
 	if (r < 0)
@@ -227,6 +231,8 @@ static int target_followed(const struct stack *s, const struct dm_device *dm,
 	int r;
 
 	r = target_down(target, part, &legs);
+	if (r >= 0 && ret->n + legs.n > STACK_MAX_BELOW)
+		r = -E2BIG;
 	for (size_t i = 0; r >= 0 && i < legs.n; i++) {
 		struct stack_piece *leg = &legs.all[i];
 		const struct stack_slave *slave = find_slave(dm, leg->dev);
@@ -285,7 +291,7 @@ static int follow_down(const struct stack *s, const struct stack_piece *from, un
 {
 	const struct dm_device *dm = find_dm(s, from->name);
 
-	if (depth == MAX_DEPTH)
+	if (depth == STACK_MAX_DEPTH)
 		return -ELOOP;
 	if (dm)
 		return dm_followed(s, dm, from, depth, ret);

@@ -75,8 +75,27 @@ int stack_reach(const struct stack *s, const char *name, struct range bytes,
 		struct stack_pieces *ret);
 
 /*
+ * A gigabyte of a striped volume can be in a hundred thousand pieces. Each costs some calls to find,
+ * and is an object in somebody's answer.
+ */
+#define STACK_MAX_BELOW 8192u
+
+/*
  * Where these bytes of `name` lie: on disks, in the order of `name`. A device that cannot be
- * followed further down is taken for a disk. -ERANGE: past its end; else the same results.
+ * followed further down is taken for a disk. -ERANGE: past its end; -E2BIG: over STACK_MAX_BELOW
+ * pieces; else the same results.
  */
 int stack_below(const struct stack *s, const char *name, struct range bytes,
 		struct stack_pieces *ret);
+
+/* The disks that one device is made of; a disk is made of itself. */
+struct stack_disks {
+	char (*names)[STACK_NAME_BYTES];
+	size_t n;
+	/* A device on the way of which it cannot be told where its bytes are: "dm-3", "md0"; or "" */
+	char opaque[STACK_NAME_BYTES];
+};
+
+/* 0, -ENODEV, or another negative errno. *ret is the caller's to stack_disks_done(). */
+int stack_disks(const struct stack *s, const char *name, struct stack_disks *ret);
+void stack_disks_done(struct stack_disks *disks);

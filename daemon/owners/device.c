@@ -19,6 +19,7 @@
 
 #include "locate/block.h"
 #include "owners/ask.h"
+#include "owners/beside.h"
 #include "owners/search.h"
 #include "owners/unmounted.h"
 
@@ -86,6 +87,9 @@ static int ask_unmounted(struct search *s, const struct stretch *st)
 	if (r <= 0)
 		return r;
 	r = ask_filesystem_of(s, st, find_unmounted);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = beside_ask(s, st);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = add_plain(st, OWNER_UNKNOWN);

@@ -166,9 +166,7 @@ static int find_all(int fd, const struct stat *st, const struct badblocks *bad,
 	enum owner_kind data = S_ISDIR(st->st_mode) ? OWNER_DIRECTORY : OWNER_FILE_DATA;
 	int r = 0;
 
-	if (is_realtime(fd))
-		ret->why_incomplete = "Its data lie on the filesystem's realtime device";
-	else
+	if (!ret->why_incomplete)
 		r = find_part(fd, filesystem, LAYOUT_DATA, data, bad, ret);
 	if (r < 0)
 		return r;
@@ -188,6 +186,8 @@ int file_bad_find(int fd, const struct badblocks *bad, struct file_bad *ret)
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	if (S_ISREG(st.st_mode) && is_realtime(fd))
+		found.why_incomplete = "Its data lie on the filesystem's realtime device";
 	r = bad->n_ranges ? find_all(fd, &st, bad, &found) : 0;
 	if (r < 0) {
 		file_bad_done(&found);

@@ -179,6 +179,23 @@ int fsmap_open(int fs_fd, struct fsmap_view *ret)
 	return 0;
 }
 
+int fsmap_beside(int fs_fd, dev_t dev, bool *ret_log)
+{
+	struct fsmap record = {};
+	struct statfs fs;
+	int r;
+
+	if (fstatfs(fs_fd, &fs) < 0)
+		return -errno;
+	if (fs.f_type != XFS_SUPER_MAGIC)
+		return 0;
+	r = for_each_record(fs_fd, dev, 0, 0, keep_record, &record);
+	if (r == -EINVAL) /* which is what it says of any device that is not its own */
+		return 0;
+	*ret_log = r > 0 && record.fmr_owner == OWNER_CODE_LOG;
+	return r < 0 ? r : 1;
+}
+
 /*
  * Questions that go to the kernel together: sorted, and none begins before the one in front of it
  * ends.

@@ -63,6 +63,12 @@ int fsmap_open(int fs_fd, struct fsmap_view *ret);
  */
 int fsmap_learn(struct fsmap_view *view);
 
+/*
+ * Is `dev` a device that this XFS has beside its own? 1, and *ret_log tells whether it has its log
+ * there, else realtime data; 0: it is not, or this is no XFS; or negative errno.
+ */
+int fsmap_beside(int fs_fd, dev_t dev, bool *ret_log);
+
 /* One of many questions, and its answer. */
 struct fsmap_question {
 	struct range dev_bytes;

@@ -2,17 +2,18 @@
 /*
  * device_bad: which bytes of a block device are known to be bad?
  *
- *   nvdimm-scan, badblocks -> [device_bad] -> control (files)
+ *   nvdimm-scan, badblocks, stack -> [device_bad] -> control (files)
  *
- * In:   the lists of all regions and pmem devices, by physical address; or, of a disk that is none,
+ * In:   the lists of all regions and pmem devices, by physical address; and of a disk that is none,
  *       its own list, if it keeps one.
- * Out:  bytes of the device.
+ * Out:  bytes of the device, which can be a disk, a partition or a volume over several disks.
  *
  * The union of all lists counts, as for an incident: a disk's own list alone does not know what
  * only its region's has.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "locate/block.h"
@@ -24,6 +25,17 @@ struct device_bad {
 	const struct address_map *map;
 	struct list_dirs dirs;
 	struct badblocks *phys;
+	struct stack *stack;
+	char why[STACK_NAME_BYTES + 64];
+};
+
+/* A device that was asked about, and what is found of it. */
+struct device_found {
+	dev_t dev;
+	struct badblocks *bad;
+	bool below; /* is anything bad on its disks, whether or not that is a part of it */
+	bool unlisted; /* a disk of it keeps no list */
+	const char *why;
 };
 
 struct device_bad *device_bad_free(struct device_bad *d)
@@ -31,6 +43,7 @@ struct device_bad *device_bad_free(struct device_bad *d)
 	if (!d)
 		return NULL;
 	badblocks_free(d->phys);
+	stack_free(d->stack);
 	list_dirs_done(&d->dirs);
 	free(d);
 	return NULL;
@@ -46,78 +59,73 @@ int device_bad_read(const struct address_map *map, struct device_bad **ret)
 	d->map = map;
 	list_dirs_open(&d->dirs);
 	r = nvdimm_scan_map(&d->dirs, map, &d->phys, NULL);
+	if (r >= 0)
+		r = stack_new(d->dirs.block_fd, &d->stack);
 	if (r < 0)
 		return r;
 	*ret = TAKE(d);
 	return 0;
 }
 
-/* Those of `list` that lie in `within`, counted from its start. */
-static int add_within(struct badblocks *to, const struct badblocks *list, struct range within)
+/* Bad bytes of a disk, where the device shows them. */
+static int add_shown(const struct device_bad *d, const char *disk, struct range bytes,
+		     struct device_found *ret)
 {
-	for (size_t i = 0; i < list->n_ranges; i++) {
-		struct range part = range_clip(list->ranges[i], within);
+	_cleanup_(stack_pieces_done) struct stack_pieces pieces = {};
+	int r;
+
+	ret->below = true;
+	r = stack_reach(d->stack, disk, bytes, &pieces);
+	for (size_t i = 0; r >= 0 && i < pieces.n; i++)
+		if (pieces.all[i].dev == ret->dev)
+			r = badblocks_add(ret->bad, pieces.all[i].bytes);
+	return r;
+}
+
+static int add_place(const struct device_bad *d, const struct place *place,
+		     struct device_found *ret)
+{
+	bool moves = place->device.mode && !strcmp(place->device.mode, "sector");
+
+	for (size_t i = 0; i < d->phys->n_ranges; i++) {
+		struct range part = range_clip(d->phys->ranges[i], place->phys);
 		int r;
 
-		if (!part.length_bytes)
+		if (part.length_bytes && moves)
+			ret->why = "A sector namespace moves its blocks about";
+		/* Without sectors of its own: a namespace's metadata, or a BTT. */
+		if (!part.length_bytes || !place->data_start)
 			continue;
-		part.start_bytes -= within.start_bytes;
-		r = badblocks_add(to, part);
+		part.start_bytes -= place->data_start;
+		r = add_shown(d, place->device.blockdev, part, ret);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-/* Bad bytes of a place's disk, where the device shows them. */
-static int add_shown(const struct device_bad *d, const struct stack *stack,
-		     const struct place *place, dev_t dev, struct badblocks *to)
+/* 1: the disk lies on an NVDIMM; 0: not; or negative errno. */
+static int add_by_address(const struct device_bad *d, const char *disk, struct device_found *ret)
 {
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < d->phys->n_ranges; i++) {
-		_cleanup_(stack_pieces_done) struct stack_pieces pieces = {};
-		struct range part = range_clip(d->phys->ranges[i], place->phys);
-
-		if (!part.length_bytes)
-			continue;
-		part.start_bytes -= place->data_start;
-		r = stack_reach(stack, place->device.blockdev, part, &pieces);
-		for (size_t k = 0; r >= 0 && k < pieces.n; k++)
-			if (pieces.all[k].dev == dev)
-				r = badblocks_add(to, pieces.all[k].bytes);
-	}
-	return r;
-}
-
-/* 1: it lies on an NVDIMM, `disk` or others; 0: not; or negative errno. */
-static int add_phys(const struct device_bad *d, const struct stack *stack, const char *disk,
-		    dev_t dev, struct badblocks *to, const char **ret_why)
-{
-	int found = 0, r;
+	bool found = false;
 
 	for (size_t i = 0; i < d->map->n_places; i++) {
 		const struct place *place = &d->map->places[i];
-		bool below;
+		int r;
 
-		if (!place->device.blockdev)
+		if (!place->device.blockdev || strcmp(place->device.blockdev, disk))
 			continue;
-		below = !strcmp(place->device.blockdev, disk);
-		found = found || below;
-		if (!place->data_start) { /* its own metadata, or a BTT */
-			if (below && place->device.mode && !strcmp(place->device.mode, "sector"))
-				*ret_why = "A sector namespace moves its blocks about";
-			continue;
-		}
-		r = add_shown(d, stack, place, dev, to);
+		found = true;
+		r = add_place(d, place, ret);
 		if (r < 0)
 			return r;
 	}
-	return found || to->n_ranges;
+	if (found && d->phys->cut)
+		ret->why = "A list of bad blocks is cut or cannot be read";
+	return found;
 }
 
-static int add_own_list(const struct device_bad *d, const char *disk, struct range extent,
-			struct badblocks *to, const char **ret_why)
+static int add_own_list(const struct device_bad *d, const char *disk, struct device_found *ret)
 {
 	_cleanup_(badblocks_freep) struct badblocks *own = NULL;
 	_cleanup_(closep) int fd = openat(d->dirs.block_fd, disk, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -127,59 +135,60 @@ static int add_own_list(const struct device_bad *d, const char *disk, struct ran
 		return -ENODEV;
 	r = badblocks_read(fd, &own);
 	if (r == -ENOENT)
-		return 0;
+		ret->unlisted = true;
 	if (r < 0)
-		return r;
+		return r == -ENOENT ? 0 : r;
 	if (own->cut)
-		*ret_why = "The kernel's list of bad blocks is cut";
-	r = add_within(to, own, extent);
-	return r < 0 ? r : 1;
-}
-
-/* The disk where the device begins, and which part of it that is where it is a disk's. */
-static int find_disk(const struct device_bad *d, const struct stack *stack, const char *name,
-		     char ret_disk[static STACK_NAME_BYTES], struct range *ret_extent)
-{
-	_cleanup_(stack_pieces_done) struct stack_pieces pieces = {};
-	char whole[STACK_NAME_BYTES];
-	int r;
-
-	r = block_disk_of(d->dirs.block_fd, name, whole, ret_extent);
-	if (r >= 0)
-		r = stack_below(stack, name, (struct range){ 0, SECTOR_BYTES }, &pieces);
-	if (r >= 0)
-		memcpy(ret_disk, pieces.all[0].name, STACK_NAME_BYTES);
+		ret->why = "The kernel's list of bad blocks is cut";
+	for (size_t i = 0; r >= 0 && i < own->n_ranges; i++)
+		r = add_shown(d, disk, own->ranges[i], ret);
 	return r;
 }
 
-int device_bad_of(const struct device_bad *d, const char *name, struct badblocks **ret,
+static int add_disks(struct device_bad *d, const char *name, struct device_found *ret)
+{
+	_cleanup_(stack_disks_done) struct stack_disks disks = {};
+	int r;
+
+	r = stack_disks(d->stack, name, &disks);
+	for (size_t i = 0; r >= 0 && i < disks.n; i++) {
+		r = add_by_address(d, disks.names[i], ret);
+		if (r == 0)
+			r = add_own_list(d, disks.names[i], ret);
+	}
+	if (r >= 0 && *disks.opaque && ret->below) {
+		snprintf(d->why, sizeof(d->why), "What is bad below %s cannot be followed up to it",
+			 disks.opaque);
+		ret->why = d->why;
+	}
+	return r;
+}
+
+int device_bad_of(struct device_bad *d, const char *name, struct badblocks **ret,
 		  const char **ret_why)
 {
 	_cleanup_(badblocks_freep) struct badblocks *bad = NULL;
-	_cleanup_(stack_freep) struct stack *stack = NULL;
-	char disk[STACK_NAME_BYTES];
-	struct range extent;
-	int listed, r;
-	dev_t dev;
+	struct device_found found = {};
+	int r;
 
 	*ret_why = NULL;
-	r = badblocks_new(&bad);
+	r = block_dev_of(d->dirs.block_fd, name, &found.dev);
 	if (r >= 0)
-		r = stack_new(d->dirs.block_fd, &stack);
-	if (r >= 0)
-		r = block_dev_of(d->dirs.block_fd, name, &dev);
-	if (r >= 0)
-		r = find_disk(d, stack, name, disk, &extent);
+		r = badblocks_new(&bad);
 	if (r < 0)
 		return r;
-	listed = add_phys(d, stack, disk, dev, bad, ret_why);
-	if (listed > 0 && d->phys->cut)
-		*ret_why = "A list of bad blocks is cut or cannot be read";
-	if (listed == 0)
-		listed = add_own_list(d, disk, extent, bad, ret_why);
-	if (listed < 0)
-		return listed;
+	found.bad = bad;
+	r = add_disks(d, name, &found);
+	if (r < 0)
+		return r;
 	badblocks_normalize(bad);
 	*ret = TAKE(bad);
-	return listed;
+	*ret_why = found.why;
+	return !found.unlisted;
+}
+
+int device_bad_place(const struct device_bad *d, const char *name, struct range bytes,
+		     struct stack_pieces *ret)
+{
+	return stack_below(d->stack, name, bytes, ret);
 }

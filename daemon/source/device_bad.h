@@ -4,6 +4,7 @@
 
 #include "cleanup.h"
 #include "locate/address_map.h"
+#include "locate/stack.h"
 #include "source/badblocks.h"
 
 struct device_bad;
@@ -17,9 +18,13 @@ struct device_bad *device_bad_free(struct device_bad *d);	/* NULL is fine; retur
 DEFINE_CLEANUP(struct device_bad *, device_bad_free);
 
 /*
- * Of one block device, a disk or a partition: bytes from its start, normalized. *ret_why: why there
- * may be more, a sentence that lasts as long as d; NULL where these are all. 1; 0: the device
- * keeps no list, and *ret is empty; or negative errno.
+ * Of one block device, a disk, a partition or a volume: bytes from its start, normalized. *ret_why:
+ * why there may be more, a sentence that lasts until the next question; NULL where these are all.
+ * 1; 0: a disk of it keeps no list; or negative errno.
  */
-int device_bad_of(const struct device_bad *d, const char *name, struct badblocks **ret,
+int device_bad_of(struct device_bad *d, const char *name, struct badblocks **ret,
 		  const char **ret_why);
+
+/* stack_below(), for the devices as they were when the lists were read. */
+int device_bad_place(const struct device_bad *d, const char *name, struct range bytes,
+		     struct stack_pieces *ret);

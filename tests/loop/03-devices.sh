@@ -105,7 +105,7 @@ log=$(new_disk 100M)
 data=$(new_disk 600M)
 mkfs.xfs -q -f -m rmapbt=1,reflink=1 -l "logdev=$log" "$data" >/dev/null
 if mount -o "logdev=$log" "$data" "$mnt" 2>/dev/null; then
-	check_equal "the external log of a mounted filesystem is not idle" "unknown false" \
+	check_equal "the external log of a mounted filesystem is its log, not idle" "log true" \
 		"$(ask "$log" 0 8 | jq -r '"\(.owners[0].kind) \(.owners_complete)"')"
 	make_file "$mnt/a" 64
 	check_equal "and its data are found, without a log to learn from" "$mnt/a 4608" \

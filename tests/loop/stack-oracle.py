@@ -172,10 +172,11 @@ def compare(tool, ctl, mountpoint, device, n, seed):
     wrong = 0
     for i, (path, offset, sector) in enumerate(pick(mountpoint, n, dice)):
         disk, on_disk = below(known, device, sector)
-        if read_at(path, offset, False) != read_at(f"/dev/{disk}", on_disk * SECTOR, True):
+        # A file can end within the sector.
+        if not read_at(f"/dev/{disk}", on_disk * SECTOR, True).startswith(read_at(path, offset, False)):
             raise SystemExit(f"the oracle is wrong about {path} at {offset}: not on {disk} {on_disk}")
         by_disk.setdefault(disk, []).append((on_disk, path, offset))
-        found = resolve(ctl, node, sector) if i < 3 else None
+        found = resolve(ctl, node, sector) if i % 30 == 0 else None
         if found not in (None, [(disk, on_disk, path, offset)]):
             wrong += 1
             print(f"{node} {sector}: wanted {disk} {on_disk} {path} {offset}, found {found}")
@@ -192,11 +193,16 @@ def compare(tool, ctl, mountpoint, device, n, seed):
     return wrong or not by_disk
 
 
-if sys.argv[1] == "below":
-    print(*below(tables(), os.path.basename(os.path.realpath(sys.argv[2])), int(sys.argv[3])))
-elif sys.argv[1] == "fill":
-    fill(sys.argv[2], int(sys.argv[3]))
-elif sys.argv[1] == "compare":
-    sys.exit(bool(compare(*sys.argv[2:6], int(sys.argv[6]), int(sys.argv[7]))))
-else:
-    sys.exit(__doc__)
+def main():
+    if sys.argv[1] == "below":
+        print(*below(tables(), os.path.basename(os.path.realpath(sys.argv[2])), int(sys.argv[3])))
+    elif sys.argv[1] == "fill":
+        fill(sys.argv[2], int(sys.argv[3]))
+    elif sys.argv[1] == "compare":
+        sys.exit(bool(compare(*sys.argv[2:6], int(sys.argv[6]), int(sys.argv[7]))))
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@
  * or when it is injected with "notify" or "mce"; until then only the media know.
  *
  * insmod ndbed.ko start=0x80000000 size=0x20000000 [clear_unit=256] [scrub_ms=1000]
+ *        [bad=START,LENGTH]	known as bad from the beginning, as firmware tells at boot
  *
  * debugfs ndbed/
  *   poison      read: "start length" lines; write: "start length [notify|mce|heal]"
@@ -64,6 +65,10 @@ MODULE_PARM_DESC(clear_unit, "granularity of CLEAR_ERROR in bytes");
 static u32 scrub_ms = 1000;
 module_param(scrub_ms, uint, 0444);
 MODULE_PARM_DESC(scrub_ms, "how long a scrub takes");
+
+static unsigned long long bad[2];
+module_param_array(bad, ullong, NULL, 0444);
+MODULE_PARM_DESC(bad, "a range that is known as bad from the beginning");
 
 static u32 scramble, clear_fail, clear_max;
 static u32 health, media_temp = 23, spares = 75, life_used = 5;
@@ -569,6 +574,8 @@ static int make_region(void)
 	mapping.nvdimm = nvdimm_create(bus, NULL, dimm_groups, 0, BIT(ND_CMD_CALL), 0, NULL);
 	if (!mapping.nvdimm || nvdimm_bus_check_dimm_count(bus, 1))
 		return -ENXIO;
+	if (bad[1] && (media_poison(bad[0], bad[1]) || nvdimm_bus_add_badrange(bus, bad[0], bad[1])))
+		return -ENOMEM;
 	region = nvdimm_pmem_region_create(bus, &ndr);
 	return region ? 0 : -ENXIO;
 }

@@ -348,6 +348,52 @@ TEST(what_cannot_be_followed_has_a_name)
 	CHECK(is(&down.all[0], "dm-0", 5, 2, 0));
 }
 
+TEST(the_disks_below_are_each_named_once)
+{
+	_cleanup_(fake_done) struct fake_sysfs fake = fake_stripes();
+	_cleanup_(stack_disks_done) struct stack_disks volume = {}, partition = {}, disk = {};
+	_cleanup_(stack_freep) struct stack *stack = NULL;
+
+	put_volume(&fake, "dm-2", "254:2\n", "64\n", "both\n",
+		   (const char *const[]){ "dm-1", "pmem1", NULL });
+	REQUIRE(stack_new_with(fake.fd, stripes, &stack) == 0);
+	REQUIRE(stack_disks(stack, "dm-2", &volume) == 0);
+	REQUIRE(volume.n == 2);
+	CHECK(strcmp(volume.names[0], volume.names[1]));
+	for (size_t i = 0; i < volume.n; i++)
+		CHECK(!strcmp(volume.names[i], "pmem0") || !strcmp(volume.names[i], "pmem1"));
+	CHECK_STREQ(volume.opaque, "");
+	REQUIRE(stack_disks(stack, "pmem0p1", &partition) == 0);
+	REQUIRE(partition.n == 1);
+	CHECK_STREQ(partition.names[0], "pmem0");
+	REQUIRE(stack_disks(stack, "pmem1", &disk) == 0);
+	REQUIRE(disk.n == 1);
+	CHECK_STREQ(disk.names[0], "pmem1");
+	CHECK(stack_disks(stack, "pmem7", &disk) == -ENODEV);
+}
+
+TEST(where_the_way_to_the_disks_is_lost_is_said)
+{
+	_cleanup_(fake_done) struct fake_sysfs fake = fake_disks();
+	_cleanup_(stack_disks_done) struct stack_disks snapshot = {}, raid = {};
+	_cleanup_(stack_freep) struct stack *stack = NULL;
+
+	put_volume(&fake, "dm-0", "254:0\n", "2000\n", "snap\n",
+		   (const char *const[]){ "pmem1", NULL });
+	put_device(&fake, "md0", "9:0\n", "2000\n");
+	put_dir(&fake, "md0/slaves");
+	put_dir(&fake, "md0/slaves/pmem0p1");
+	REQUIRE(stack_new_with(fake.fd, snapshot_or_nothing, &stack) == 0);
+	REQUIRE(stack_disks(stack, "dm-0", &snapshot) == 0);
+	REQUIRE(snapshot.n == 1);
+	CHECK_STREQ(snapshot.names[0], "pmem1");
+	CHECK_STREQ(snapshot.opaque, "dm-0");
+	REQUIRE(stack_disks(stack, "md0", &raid) == 0);
+	REQUIRE(raid.n == 1);
+	CHECK_STREQ(raid.names[0], "pmem0");
+	CHECK_STREQ(raid.opaque, "md0");
+}
+
 TEST(other_holders_are_seen_too)
 {
 	_cleanup_(fake_done) struct fake_sysfs fake = fake_disks();
@@ -359,6 +405,26 @@ TEST(other_holders_are_seen_too)
 	REQUIRE(stack_new_with(fake.fd, two_pieces, &stack) == 0);
 	REQUIRE(stack_above(stack, "pmem1", sectors(0, 8), &level) == 0);
 	CHECK_STREQ(level.opaque, "md0");
+}
+
+TEST(nor_has_a_disk_that_something_unknown_holds)
+{
+	_cleanup_(fake_done) struct fake_sysfs fake = fake_disks();
+	_cleanup_(stack_level_done) struct stack_level level = {}, partition = {};
+	_cleanup_(stack_freep) struct stack *stack = NULL;
+
+	put_volume(&fake, "dm-0", "254:0\n", "2000\n", "snap\n",
+		   (const char *const[]){ "pmem0", NULL });
+	REQUIRE(stack_new_with(fake.fd, snapshot_or_nothing, &stack) == 0);
+	REQUIRE(stack_above(stack, "pmem0", sectors(2048, 8), &level) == 0);
+	CHECK(level.pieces.n == 0 && level.partitioned);
+	CHECK_STREQ(level.opaque, "dm-0 (snap, snapshot)");
+
+	/* Who holds a partition does not. */
+	put_dir(&fake, "pmem0/pmem0p1/holders");
+	put_dir(&fake, "pmem0/pmem0p1/holders/md0");
+	REQUIRE(stack_above(stack, "pmem0p1", sectors(0, 8), &partition) == 0);
+	CHECK_STREQ(partition.opaque, "md0");
 }
 
 static int lies_on_itself(dev_t dev, struct dm_table *ret)
@@ -384,6 +450,7 @@ TEST(a_circle_ends)
 	REQUIRE(stack_new_with(fake.fd, lies_on_itself, &stack) == 0);
 	CHECK(stack_below(stack, "dm-0", sectors(0, 8), &pieces) == -ELOOP);
 	CHECK(stack_reach(stack, "dm-0", sectors(0, 8), &pieces) == -ELOOP);
+	CHECK(stack_disks(stack, "dm-0", &(struct stack_disks){}) == -ELOOP);
 	CHECK(pieces.n == 0);
 }
 
@@ -408,8 +475,10 @@ TEST(more_pieces_than_anybody_wants_are_refused)
 	REQUIRE(stack_new_with(fake.fd, tiny_chunks, &stack) == 0);
 	CHECK(stack_below(stack, "dm-0", sectors(0, 1 << 20), &pieces) == -E2BIG);
 	CHECK(pieces.n == 0);
-	CHECK(stack_below(stack, "dm-0", sectors(0, 1000), &pieces) == 0);
-	CHECK(pieces.n == 1000);
+	CHECK(stack_below(stack, "dm-0", sectors(0, STACK_MAX_BELOW + 1), &pieces) == -E2BIG);
+	CHECK(pieces.n == 0);
+	REQUIRE(stack_below(stack, "dm-0", sectors(0, STACK_MAX_BELOW), &pieces) == 0);
+	CHECK(pieces.n == STACK_MAX_BELOW);
 }
 
 TEST_MAIN()

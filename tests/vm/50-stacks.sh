@@ -8,5 +8,5 @@
 
 modprobe -qa loop xfs dm_mod
 trap - EXIT
-export STACKS_NEED_DM=yes STACKS_N=${STACKS_N:-60}
+export STACKS_NEED_DM=yes STACKS_N=${STACKS_N:-50}
 exec bash "$SRCDIR/tests/loop/05-stacks.sh"

@@ -77,7 +77,7 @@ inject_at() {
 	ARS_INJECT_SET, IOCTL_CALL = 7, 0xC0404E0A
 	package = bytearray(struct.pack("=QQII36xI", 0, ARS_INJECT_SET, 17, 4, 0) +
 	                    struct.pack("=QQBI", int(sys.argv[1]), 512, 0, 0))
-	with open("/dev/ndctl0", "rb") as bus:
+	with open("/dev/ndctl0", "r+b", buffering=0) as bus:
 	    fcntl.ioctl(bus, IOCTL_CALL, package)
 	PYTHON
 }

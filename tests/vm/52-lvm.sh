@@ -49,18 +49,16 @@ lose() {
 }
 
 # Directories go to all allocation groups, and so to both devices.
-for i in {1..8}; do
+for i in {1..5}; do
 	mkdir /mnt/linear/d$i
 	make_file /mnt/linear/d$i/file 64K
 done
 make_file /mnt/striped/file 256K
 cp --reflink=always /mnt/striped/file /mnt/striped/clone
 keep /mnt/striped/file striped
-for disk in pmem0 pmem1; do
-	for i in {1..8}; do
-		read -r on sector <<< "$(below linear "$(sector_in /mnt/linear/d$i/file 4096)")"
-		[ "$on" != $disk ] || declare file_$disk=/mnt/linear/d$i/file sector_$disk="$sector"
-	done
+for i in {1..5}; do
+	read -r disk sector <<< "$(below linear "$(sector_in /mnt/linear/d$i/file 4096)")"
+	declare "file_$disk=/mnt/linear/d$i/file" "sector_$disk=$sector"
 done
 # shellcheck disable=SC2154
 check "the linear volume has files on both devices" test -n "${file_pmem0-}" -a -n "${file_pmem1-}"
@@ -85,13 +83,37 @@ check_json "$whole" "a striped file lies on both devices by turns" '
 check_equal "each of its bytes has both owners" "$((262144 * 2))" \
 	"$(jq '[.ranges[].owners[].length_bytes] | add' <<< "$whole")"
 
-# --- found and repaired, on either device
+# --- lost on either device: the files know
+
+lost_at=()
+for offset in 8192 28672; do
+	read -r disk sector <<< "$(below striped "$(sector_in /mnt/striped/file $offset)")"
+	lose "$disk" "$sector"
+	lost_at+=($offset "\"$(printf '0x%x' "$(phys_on "$disk" "$sector")")\"")
+done
+files() {
+	"$HWPOISONCTL" --socket /none files --state-dir /none --json "$@"
+}
+check_json "$(files /mnt/striped/file /mnt/striped/clone /mnt/linear/d1/file)" \
+	"files on volumes know what they lost on each device, and where, and others that they did not" "
+		(.files | map(.lost_bytes) == [1024, 1024, 0] and all(.[]; .complete and .device_has_list)) and
+		all(.files[:2][]; [.bad[] | .file_offset_bytes, .phys_start] == [$(IFS=,; echo "${lost_at[*]}")])"
+
+# --- found and repaired
 
 start_daemon '[Rule all]' 'Repair=zero'
+for disk in pmem0 pmem1; do
+	check "striped: what is lost on $disk is found and repaired" wait_event "
+		.type == \"io.hwpoisond.repair.done\" and .data.device.blockdev == \"$disk\" and
+		([.data.owners[].paths[]] | sort) == [\"/mnt/striped/clone\", \"/mnt/striped/file\"]" 30
+done
+check "striped: both sectors are zeros, nothing else" lost /mnt/striped/file striped 8192 512 28672 512
+check "striped: in the clone as well" lost /mnt/striped/clone striped 8192 512 28672 512
 for disk in pmem0 pmem1; do
 	file=file_$disk sector=sector_$disk
 	file=${!file} sector=${!sector}
 	keep "$file" $disk
+	mark_events
 	lose $disk "$sector"
 	check "$disk: what is lost is found and repaired" wait_event "
 		.type == \"io.hwpoisond.repair.done\" and .data.device.blockdev == \"$disk\" and
@@ -99,16 +121,6 @@ for disk in pmem0 pmem1; do
 	check "$disk: one sector of the file is zeros, no other" lost "$file" $disk 4096 512
 	check_equal "$disk: the media is clean" "" "$(cat /sys/block/$disk/badblocks)"
 done
-for offset in 8192 28672; do
-	read -r disk sector <<< "$(below striped "$(sector_in /mnt/striped/file $offset)")"
-	mark_events
-	lose "$disk" "$sector"
-	check "striped: what is lost on $disk is found and repaired" wait_event "
-		.type == \"io.hwpoisond.repair.done\" and .data.device.blockdev == \"$disk\" and
-		([.data.owners[].paths[]] | sort) == [\"/mnt/striped/clone\", \"/mnt/striped/file\"]" 30
-done
-check "striped: both sectors are zeros, nothing else" lost /mnt/striped/file striped 8192 512 28672 512
-check "striped: in the clone as well" lost /mnt/striped/clone striped 8192 512 28672 512
 check_equal "nothing is bad any more" "" "$(cat /sys/block/pmem[01]/badblocks)$(media_list)"
 
 # --- what no volume has

@@ -15,7 +15,7 @@ check_equal "the file lies in one piece" "$(printf '0x%x' $((start + 8 * 1048576
 start_daemon '[Rule all]' 'Repair=none'
 mark_events
 
-n=800
+n=600
 for ((i = 0; i < n; i++)); do
 	echo "$((start + i * 8192)) 512" > $BED/poison
 done
@@ -45,14 +45,30 @@ sleep 2
 check "known ranges are not found again" no_event '.type == "io.hwpoisond.poison.found" and
 	.data.phys_start == "'"$(jq -r .data.phys_start "$HWP/resolved" | head -n 1)"'"'
 
-# --- the file is written anew: what was bad is whole, and the rest comes to light
+# --- the file is written anew: what was known is whole, and a scrub brings the rest to light
 
-xfs_io -c "pwrite -q -b 4M 0 8M" -c fsync $MNT/data
-all_gone() {
+write_anew() {
+	xfs_io -c "pwrite -q -b 4M 0 8M" -c fsync $MNT/data
+}
+none_open() {
 	[ "$(ctl list --json | jq '.incidents | length')" -eq 0 ]
 }
-check "healed, all incidents end" wait_until 60 all_gone
-check_equal "the media are clean" "" "$(media_list)$(badblocks_list)$(badblocks_list region)"
+mark_events
+write_anew
+check "healed, all incidents end" wait_until 60 none_open
+check_equal "what nobody knew is bad still" $((n - n_first)) "$(media_list | wc -l)"
 check "that all is known again is said" wait_event '
 	.type == "io.hwpoisond.source.restored" and .data.what == "badblocks"' 30
+mark_events
+scrub
+n_resolved() {
+	[ "$(events '.type == "io.hwpoisond.poison.resolved"' | wc -l)" -eq $((n - n_first)) ]
+}
+check "a scrub finds the rest" wait_until 60 n_resolved
+check_json "$(events '.type == "io.hwpoisond.poison.found"' | jq -sc --slurpfile first "$HWP/resolved" '[., $first]')" \
+	"each once, and none that was known before" "map([.[].data.phys_start]) |
+		(.[0] | length == $((n - n_first)) and length == (unique | length)) and .[0] - .[1] == .[0]"
+write_anew
+check "healed, these end too" wait_until 60 none_open
+check_equal "the media are clean" "" "$(media_list)$(badblocks_list)$(badblocks_list region)"
 done_checks
