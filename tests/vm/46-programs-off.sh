@@ -110,8 +110,9 @@ check_json "[$(IFS=,; echo "${stories[*]}")]" "${claims[@]}"
 # --- a mistake
 
 write_conf '[Daemon]' 'SkipBPF=mce_record memory_failures'
-check "a name that there is not is a mistake" ! "$HWPOISOND" --check-config --config $HWP/hwpoisond.conf
-check "in a line of the file" grep -q 'hwpoisond.conf:2: SkipBPF= must be' $HWP/check.out
+"$HWPOISOND" --check-config --config $HWP/hwpoisond.conf 2> $HWP/mistake
+check_equal "a name that there is not is a mistake" 1 $?
+check "in a line of the file" grep -q 'hwpoisond.conf:2: SkipBPF= must be' $HWP/mistake
 let_go early
 check "BPF that was loaded did what it is for" ! grep 'Cannot find holders by BPF' $HWP/daemon.log
 done_checks
