@@ -211,7 +211,7 @@ static __always_inline void fill_file(struct poison_page *page, struct inode *ho
 
 static __always_inline void tell_page(__u64 address, __u64 pfn)
 {
-	struct poison_event *event = new_event(POISON_PAGE);
+	struct poison_event *event = new_minor_event(POISON_PAGE, POISON_BYTES(page));
 	struct poison_page *page;
 	struct inode *host = 0;
 	__u64 flags, mapping, head;
@@ -270,8 +270,11 @@ int BPF_PROG(on_hwpoison_filter, struct page *page)
 SEC("fexit/unpoison_memory")
 int BPF_PROG(on_unpoison_return, unsigned long pfn, int result)
 {
-	struct poison_event *event = result < 0 ? 0 : new_event(POISON_UNPOISON);
+	struct poison_event *event;
 
+	if (result < 0)
+		return 0;
+	event = new_event(POISON_UNPOISON, POISON_BYTES(failure));
 	if (!event)
 		return 0;
 	event->failure.pfn = pfn;

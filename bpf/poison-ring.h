@@ -24,16 +24,16 @@ __u64 n_lost;
  */
 const volatile _Bool may_read_memory = 1;
 
-/* NULL, and counted: there is no room. */
-static __always_inline struct poison_event *new_event(__u32 kind)
+/* No longer than it must be: a storm fills the ring. NULL, and counted: there is no room. */
+static __always_inline struct poison_event *new_event(__u32 kind, __u64 n_bytes)
 {
-	struct poison_event *event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
+	struct poison_event *event = bpf_ringbuf_reserve(&ring, n_bytes, 0);
 
 	if (!event) {
 		__sync_fetch_and_add(&n_lost, 1);
 		return 0;
 	}
-	__builtin_memset(event, 0, sizeof(*event));
+	__builtin_memset(event, 0, n_bytes);
 	event->seen_mono_nsec = bpf_ktime_get_ns();
 	event->kind = kind;
 	event->running_tid = (__s32)bpf_get_current_pid_tgid();
@@ -44,6 +44,15 @@ static __always_inline struct poison_event *new_event(__u32 kind)
 static __always_inline int has_room_for_minor(void)
 {
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) < POISON_RING_BYTES / 2;
+}
+
+/* What a failure is understood without. */
+static __always_inline struct poison_event *new_minor_event(__u32 kind, __u64 n_bytes)
+{
+	if (has_room_for_minor())
+		return new_event(kind, n_bytes);
+	__sync_fetch_and_add(&n_lost, 1);
+	return 0;
 }
 
 #endif

@@ -13,6 +13,7 @@
  * tells when this is loaded.
  */
 #include "bpf/poison-ring.h"
+#include "bpf/poison-sums.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
@@ -27,7 +28,19 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define CPER_SEV_CORRECTED     2
 #define NO_CONTROLLER	       (~0u)
 
-/* Corrected errors that found no room: they are counted, so that sums stay right. */
+/* In memory of both sides: a sum is taken without a call, and none is taken twice. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct poison_sums);
+} sums SEC(".maps");
+
+/* Begun sums, of which no record tells: the ring had no room. */
+__u64 n_untold_sums;
+
+/* Corrected errors that are in no sum, as there are too many DIMMs: they are counted. */
 __u64 n_corrected_lost;
 
 /* Of n_lost, those without which nobody hears of a failure. */
@@ -70,7 +83,7 @@ struct cper_sec_mem_err {
 SEC("tp_btf/mce_record")
 int BPF_PROG(on_mce_record, struct mce *mce)
 {
-	struct poison_event *event = new_event(POISON_CHECK);
+	struct poison_event *event = new_event(POISON_CHECK, POISON_BYTES(check));
 
 	if (!event)
 		return 0;
@@ -86,7 +99,7 @@ int BPF_PROG(on_mce_record, struct mce *mce)
 SEC("tp_btf/memory_failure_event")
 int BPF_PROG(on_memory_failure_event, unsigned long pfn, int page_type, int result)
 {
-	struct poison_event *event = new_event(POISON_FAILURE);
+	struct poison_event *event = new_event(POISON_FAILURE, POISON_BYTES(failure));
 
 	if (!event) {
 		__sync_fetch_and_add(&n_failures_lost, 1);
@@ -114,7 +127,7 @@ int BPF_PROG(on_signal_generate, int sig, struct kernel_siginfo *info, struct ta
 	code = info->si_code;
 	if ((code != BUS_MCEERR_AR && code != BUS_MCEERR_AO) || !has_room_for_minor())
 		return 0;
-	event = new_event(POISON_SIGNAL);
+	event = new_event(POISON_SIGNAL, POISON_BYTES(signal));
 	if (!event)
 		return 0;
 	/* _sigfault._addr, which is in the same place: 6.1 follows a plain load only into the first
@@ -129,24 +142,61 @@ int BPF_PROG(on_signal_generate, int sig, struct kernel_siginfo *info, struct ta
 	return 0;
 }
 
-static __always_inline void tell_corrected(__u64 phys_address, __u32 count, __u32 controller,
-					   const char *label)
+/* Of the page; where there are too many pages, of its DIMM. */
+static __always_inline struct poison_sum *find_sum(struct poison_sum *key)
+{
+	struct poison_sum *sum;
+	struct poison_sums *all;
+	__u32 first = 0;
+
+	all = bpf_map_lookup_elem(&sums, &first);
+	if (!all)
+		return 0;
+	sum = poison_sum_find(all->pages, POISON_N_PAGE_SUMS, key);
+	if (sum)
+		return sum;
+	key->phys_start = 0;
+	return poison_sum_find(all->dimms, POISON_N_DIMM_SUMS, key);
+}
+
+static __always_inline int tell_first(__u64 phys_address, __u32 count, const struct poison_sum *key)
 {
 	struct poison_event *event = 0;
 
 	if (has_room_for_minor())
-		event = new_event(POISON_CORRECTED);
-	if (!event) {
+		event = new_event(POISON_CORRECTED, POISON_BYTES(corrected));
+	if (!event)
+		return 0;
+	event->corrected.phys_address = phys_address;
+	event->corrected.count = count;
+	event->corrected.controller = key->controller;
+	__builtin_memcpy(event->corrected.label, key->label, sizeof(key->label));
+	bpf_ringbuf_submit(event, 0);
+	return 1;
+}
+
+static __always_inline void take_corrected(__u64 phys_address, __u32 count, __u32 controller,
+					   const char *label)
+{
+	struct poison_sum key = {
+		.phys_start = phys_address & ~(POISON_PAGE_BYTES - 1),
+		.controller = controller,
+	};
+	struct poison_sum *sum;
+
+	if (may_read_memory)
+		bpf_probe_read_kernel_str(key.label, sizeof(key.label), label);
+	sum = find_sum(&key);
+	if (!sum) {
 		__sync_fetch_and_add(&n_corrected_lost, count);
 		return;
 	}
-	event->corrected.phys_address = phys_address;
-	event->corrected.count = count;
-	event->corrected.controller = controller;
-	if (may_read_memory)
-		bpf_probe_read_kernel_str(event->corrected.label, sizeof(event->corrected.label),
-					  label);
-	bpf_ringbuf_submit(event, 0);
+	if (poison_sum_change(sum, POISON_SUM_QUIET, POISON_SUM_COUNTING)) {
+		if (tell_first(phys_address, count, &key))
+			return;
+		__sync_fetch_and_add(&n_untold_sums, 1);
+	}
+	poison_sum_add(sum, count);
 }
 
 SEC("tp_btf/mc_event")
@@ -154,7 +204,7 @@ int BPF_PROG(on_mc_event, unsigned int type, const char *message, const char *la
 	     __u8 controller, __s8 top, __s8 middle, __s8 low, unsigned long phys_address)
 {
 	if (type == HW_EVENT_ERR_CORRECTED && count > 0)
-		tell_corrected(phys_address, count, controller, label);
+		take_corrected(phys_address, count, controller, label);
 	return 0;
 }
 
@@ -163,6 +213,6 @@ int BPF_PROG(on_extlog_mem_event, struct cper_sec_mem_err *error, __u32 number, 
 	     const char *fru_text, __u8 severity)
 {
 	if (severity == CPER_SEV_CORRECTED)
-		tell_corrected(error->physical_addr, 1, NO_CONTROLLER, fru_text);
+		take_corrected(error->physical_addr, 1, NO_CONTROLLER, fru_text);
 	return 0;
 }

@@ -12,7 +12,8 @@
 
 #include <linux/types.h>
 
-#define POISON_RING_BYTES (128 * 1024)
+#define POISON_RING_BYTES (512 * 1024)
+#define POISON_PAGE_BYTES 4096ull
 #define POISON_LABEL_BYTES 64
 #define POISON_COMM_BYTES  16
 #define POISON_TYPE_BYTES  16
@@ -23,7 +24,7 @@ enum poison_kind {
 	POISON_CHECK,		/* mce_record */
 	POISON_FAILURE,		/* memory_failure_event */
 	POISON_SIGNAL,		/* signal_generate: SIGBUS with BUS_MCEERR_AR or _AO */
-	POISON_CORRECTED,	/* mc_event or extlog_mem_event, what was corrected only */
+	POISON_CORRECTED,	/* mc_event or extlog_mem_event: the first one of a sum */
 	POISON_ENTRY,		/* memory_failure() begins */
 	POISON_RETURN,		/* memory_failure() ends */
 	POISON_DAX,		/* mf_dax_kill_procs(): one owner that the kernel tried */
@@ -106,6 +107,11 @@ struct poison_event {
 		struct poison_page page;
 	};
 };
+
+/* A record ends behind the member that its kind has. */
+#define POISON_BYTES(member)                                                                       \
+	(__builtin_offsetof(struct poison_event, member) +                                         \
+	 sizeof(((struct poison_event *)0)->member))
 
 /* Longer than the others, and begins as they do. */
 struct poison_names {

@@ -42,7 +42,7 @@ struct address_space {
 SEC("fentry/memory_failure")
 int BPF_PROG(on_memory_failure, unsigned long pfn, int flags)
 {
-	struct poison_event *event = new_event(POISON_ENTRY);
+	struct poison_event *event = new_minor_event(POISON_ENTRY, POISON_BYTES(failure));
 
 	if (!event)
 		return 0;
@@ -54,8 +54,13 @@ int BPF_PROG(on_memory_failure, unsigned long pfn, int flags)
 SEC("fexit/memory_failure")
 int BPF_PROG(on_memory_failure_return, unsigned long pfn, int flags, int result)
 {
-	struct poison_event *event = new_event(POISON_RETURN);
+	struct poison_event *event;
 
+	/* Else the tracepoint has told already. */
+	if (result == -EHWPOISON)
+		event = new_event(POISON_RETURN, POISON_BYTES(failure));
+	else
+		event = new_minor_event(POISON_RETURN, POISON_BYTES(failure));
 	if (!event) {
 		if (result == -EHWPOISON)
 			__sync_fetch_and_add(&n_again_lost, 1);
@@ -71,7 +76,7 @@ SEC("fentry/mf_dax_kill_procs")
 int BPF_PROG(on_dax_kill_procs, struct address_space *mapping, unsigned long index,
 	     unsigned long n_pages)
 {
-	struct poison_event *event = new_event(POISON_DAX);
+	struct poison_event *event = new_event(POISON_DAX, POISON_BYTES(dax));
 
 	if (!event)
 		return 0;
@@ -90,7 +95,7 @@ int BPF_PROG(on_soft_offline_return, unsigned long pfn, int flags, int result)
 
 	if (result < 0)
 		return 0;
-	event = new_event(POISON_SOFT_OFFLINE);
+	event = new_event(POISON_SOFT_OFFLINE, POISON_BYTES(failure));
 	if (!event)
 		return 0;
 	event->failure.pfn = pfn;

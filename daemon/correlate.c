@@ -317,7 +317,7 @@ void correlate_take(struct correlate *c, const struct kernel_report *report)
 		take_name(c, report);
 		break;
 	case REPORT_UNPOISON:
-		c->callbacks.on_heard(report->phys, c->userdata);
+		c->callbacks.on_given_back(report->phys, c->userdata);
 		break;
 	case REPORT_CORRECTED:
 		break;

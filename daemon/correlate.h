@@ -61,6 +61,8 @@ struct correlate_callbacks {
 			     void *userdata);
 	/* More is known about where an incident in this range comes from. */
 	void (*on_heard)(struct range phys, void *userdata);
+	/* A test has given this page back. */
+	void (*on_given_back)(struct range phys, void *userdata);
 };
 
 struct correlate;

@@ -34,7 +34,8 @@ struct failures *failures_free(struct failures *f)
 {
 	if (!f)
 		return NULL;
-	failures_flush(f);
+	while (failures_flush(f))
+		;
 	free(f);
 	return NULL;
 }
@@ -48,13 +49,17 @@ static struct failure_run make_run(const struct failure_case *c)
 	return run;
 }
 
+static bool met_the_same(const struct failure_run *a, const struct failure_run *b)
+{
+	return !strcmp(a->page_type, b->page_type) && !strcmp(a->result, b->result);
+}
+
 /* Grown by what lies in it or next to it. */
 static bool join(struct failure_run *run, const struct failure_run *new)
 {
 	uint64_t start = run->phys.start_bytes, end = range_end(run->phys);
 
-	if (new->phys.start_bytes > end || range_end(new->phys) < start ||
-	    strcmp(run->page_type, new->page_type) || strcmp(run->result, new->result))
+	if (new->phys.start_bytes > end || range_end(new->phys) < start || !met_the_same(run, new))
 		return false;
 	if (new->phys.start_bytes < start)
 		start = new->phys.start_bytes;
@@ -65,12 +70,21 @@ static bool join(struct failure_run *run, const struct failure_run *new)
 	return true;
 }
 
-/* Runs that grew towards each other are still two: none is told twice, that is all. */
-static void tell_runs(struct failures *f)
+/* What met the same end as the oldest run, together with it. Runs that grew towards each other are
+ * still two: none is told twice, that is all. */
+static void tell_some(struct failures *f)
 {
+	struct failure_run together[FAILURES_TOGETHER];
+	size_t n_together = 0, n_left = 0;
+
 	for (size_t i = 0; i < f->n_runs; i++)
-		f->tell(&f->runs[i], NULL, f->userdata);
-	f->n_runs = 0;
+		if (n_together < FAILURES_TOGETHER &&
+		    (!n_together || met_the_same(&together[0], &f->runs[i])))
+			together[n_together++] = f->runs[i];
+		else
+			f->runs[n_left++] = f->runs[i];
+	f->n_runs = n_left;
+	f->tell(together, n_together, NULL, f->userdata);
 }
 
 static void add(struct failures *f, const struct failure_run *new)
@@ -82,8 +96,9 @@ static void add(struct failures *f, const struct failure_run *new)
 			f->last = i;
 			return;
 		}
+	/* Some make way: all at once would keep others waiting. */
 	if (f->n_runs == N_RUNS)
-		tell_runs(f);
+		tell_some(f);
 	f->last = f->n_runs;
 	f->runs[f->n_runs++] = *new;
 }
@@ -98,15 +113,17 @@ bool failures_take(struct failures *f, const struct failure_case *c)
 	f->in_period = true;
 	if (f->n_at_once < N_AT_ONCE) {
 		f->n_at_once++;
-		f->tell(&new, c, f->userdata);
+		f->tell(&new, 1, c, f->userdata);
 	} else {
 		add(f, &new);
 	}
 	return begins;
 }
 
-void failures_flush(struct failures *f)
+bool failures_flush(struct failures *f)
 {
-	tell_runs(f);
-	f->in_period = false;
+	if (f->n_runs)
+		tell_some(f);
+	f->in_period = f->n_runs > 0;
+	return f->in_period;
 }

@@ -6,11 +6,13 @@
  *
  * In a period, the first ones are told at once and one by one; what follows is put together where
  * pages lie side by side and met the same end, and told when the period is over, or when there is
- * no room for more. Every failure is in exactly one of what is told.
+ * no room for more, many that met the same end at once. Every failure is in exactly one of what is
+ * told, and so is every address.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "cleanup.h"
@@ -25,9 +27,12 @@ struct failure_run {
 
 struct failures;
 
-/* `one` is the case itself where the run is told at once, else NULL. */
-typedef void (*failures_tell)(const struct failure_run *run, const struct failure_case *one,
-			      void *userdata);
+/* As many runs are told together. */
+#define FAILURES_TOGETHER 64u
+
+/* All of one page type and result. `one` is the case itself where a run is told at once, else NULL. */
+typedef void (*failures_tell)(const struct failure_run *runs, size_t n_runs,
+			      const struct failure_case *one, void *userdata);
 
 struct failures *failures_new(failures_tell tell, void *userdata);
 struct failures *failures_free(struct failures *f); /* flushes; NULL is fine; returns NULL */
@@ -35,4 +40,5 @@ DEFINE_CLEANUP(struct failures *, failures_free);
 
 /* True: this begins a period, at whose end failures_flush() is due. */
 bool failures_take(struct failures *f, const struct failure_case *c);
-void failures_flush(struct failures *f);
+/* Tell some of what is put together. True: there is more, and the period is not over. */
+bool failures_flush(struct failures *f);

@@ -100,11 +100,20 @@ bool flow_note_kernel(struct journey *j)
 void flow_heard(struct flow *f, struct range phys)
 {
 	struct range piece;
+	struct journey *j;
+	size_t at = 0;
 
-	for (size_t i = 0; i < f->n_journeys; i++)
-		if (range_overlaps(f->journeys[i]->in->phys, phys) &&
-		    flow_note_kernel(f->journeys[i]))
-			flow_save(f, f->journeys[i]->in);
+	while ((j = journey_next_in(f, phys, &at)))
+		if (flow_note_kernel(j))
+			flow_save(f, j->in);
+	if (address_map_find(nvdimm_map(f->parts.nvdimm), phys, &piece))
+		flow_rescan_soon(f);
+}
+
+void flow_given_back(struct flow *f, struct range phys)
+{
+	struct range piece;
+
 	if (address_map_find(nvdimm_map(f->parts.nvdimm), phys, &piece))
 		flow_rescan_soon(f);
 	else

@@ -44,6 +44,8 @@ struct journey {
 struct flow {
 	struct flow_parts parts;
 	struct journey **journeys; /* by number */
+	struct journey **by_start; /* the same, by where they begin: see flow-index.c */
+	uint64_t longest_bytes; /* of their ranges, ever */
 	size_t n_journeys;
 	struct resolve_batch *resolving; /* one at a time */
 	struct search_batch *searching; /* one at a time */
@@ -57,6 +59,7 @@ struct flow {
 	bool cut; /* some list does not show all that is bad */
 	bool too_many, too_much_ram;
 	size_t n_ram; /* of journeys: pages of plain memory */
+	struct failed_pages *failed; /* that are to become some: see flow-ram.c; NULL: none */
 	bool in_batch;
 	size_t n_batched; /* saved in it */
 	sd_event_source *soon; /* the end of the batch, or another scan, or NULL */
@@ -104,6 +107,15 @@ void journey_end(struct journey *j, enum incident_state state);
  */
 bool flow_find_device(struct journey *j);
 
+/* The next one of those that overlap with this range, from *at = 0 on; NULL: no more. Good until one
+ * begins or ends. */
+struct journey *journey_next_in(const struct flow *f, struct range phys, size_t *at);
+
+/* For those who own the table: before one is in it, and before it is out of it again. */
+int index_make_room(struct flow *f);
+void index_add(struct journey *j);
+void index_remove(struct journey *j);
+
 struct journey *journey_find(const struct flow *f, uint64_t number); /* NULL: it has ended */
 
 /* Owners and holders are known, or more of them: judge, put on record, tell, go on to respond. */
@@ -137,6 +149,9 @@ extern const char ram_why_not_repaired[];
 
 /* This page is poisoned, and nobody has told: begin an incident if there is none. */
 void ram_begin_unheard(struct flow *f, uint64_t phys_start);
+
+/* All that wait to begin, now: this is the end. */
+void ram_begin_rest(struct flow *f);
 
 /* The next stage; if other rules are in force by now, it is judged by them first. */
 void journey_go_on(struct journey *j, enum stage next);

@@ -77,11 +77,12 @@ struct journey *journey_new(struct flow *f, struct incident *in, enum stage stag
 	grown = reallocarray(f->journeys, f->n_journeys + 1, sizeof(struct journey *));
 	if (grown)
 		f->journeys = grown;
-	if (!grown || !j) {
+	if (!grown || !j || index_make_room(f) < 0) {
 		free(j);
 		return NULL;
 	}
 	*j = (struct journey){ .flow = f, .in = in, .stage = stage };
+	index_add(j);
 	f->journeys[f->n_journeys++] = j;
 	f->n_ram += incident_is_ram(in);
 	return j;
@@ -94,6 +95,7 @@ static void journey_free(struct journey *j)
 
 	while (f->journeys[i] != j)
 		i++;
+	index_remove(j);
 	f->n_journeys--;
 	f->n_ram -= incident_is_ram(j->in);
 	memmove(&f->journeys[i], &f->journeys[i + 1],
@@ -577,6 +579,7 @@ struct flow *flow_free(struct flow *f)
 {
 	if (!f)
 		return NULL;
+	ram_begin_rest(f);
 	resolve_cancel(f);
 	search_cancel(f);
 	worker_free(f->ram_scan);
@@ -588,6 +591,7 @@ struct flow *flow_free(struct flow *f)
 		repair_continue_paused(f, 0);
 	units_free_all(f);
 	free(f->journeys);
+	free(f->by_start);
 	badblocks_free(f->healed);
 	free(f);
 	return NULL;

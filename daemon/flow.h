@@ -76,6 +76,9 @@ void flow_set_config(struct flow *f, const struct config *config);
 /* The kernel has reported more about this range: ask correlate. */
 void flow_heard(struct flow *f, struct range phys);
 
+/* A page of it is no longer poisoned, says who made it so for a test. */
+void flow_given_back(struct flow *f, struct range phys);
+
 /* The kernel is through with this page. In plain memory, which no list is about, that is how an
  * incident begins. */
 void flow_failed(struct flow *f, const struct failure_case *c);

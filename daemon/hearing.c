@@ -74,19 +74,48 @@ static void on_heard(struct range phys, void *userdata)
 		flow_heard(h->flow, phys);
 }
 
-static void tell_failure(const struct failure_run *run, const struct failure_case *one,
-			 void *userdata)
+static void on_given_back(struct range phys, void *userdata)
+{
+	struct hearing *h = userdata;
+
+	if (h->flow)
+		flow_given_back(h->flow, phys);
+}
+
+static struct json_object *ranges_to_json(const struct failure_run *runs, size_t n_runs)
+{
+	struct json_object *ranges = json_object_new_array_ext((int)n_runs);
+
+	for (size_t i = 0; ranges && i < n_runs; i++) {
+		struct json_fields f = json_fields_new();
+
+		field_put_hex(&f, "phys_start", runs[i].phys.start_bytes);
+		field_put_uint(&f, "length_bytes", runs[i].phys.length_bytes);
+		json_object_array_add(ranges, json_fields_done(&f));
+	}
+	return ranges;
+}
+
+static void tell_failure(const struct failure_run *runs, size_t n_runs,
+			 const struct failure_case *one, void *userdata)
 {
 	struct hearing *h = userdata;
 	struct json_fields f = json_fields_new();
+	uint64_t n = 0, length_bytes = 0;
 
-	field_put_hex(&f, "phys_start", run->phys.start_bytes);
-	field_put_uint(&f, "length_bytes", run->phys.length_bytes);
-	field_put_string(&f, "page_type", run->page_type);
-	field_put_string(&f, "result", run->result);
-	field_put_uint(&f, "count", run->n);
+	for (size_t i = 0; i < n_runs; i++) {
+		n += runs[i].n;
+		length_bytes += runs[i].phys.length_bytes;
+	}
+	field_put_hex(&f, "phys_start", runs[0].phys.start_bytes);
+	field_put_uint(&f, "length_bytes", length_bytes);
+	field_put_string(&f, "page_type", runs[0].page_type);
+	field_put_string(&f, "result", runs[0].result);
+	field_put_uint(&f, "count", n);
 	if (one)
 		field_put_object(&f, "files", files_to_json(one));
+	if (n_runs > 1)
+		field_put_object(&f, "ranges", ranges_to_json(runs, n_runs));
 	feed_send(h->feed, "kernel.memory_failure", SEVERITY_CRITICAL, 0, f.object);
 	json_object_put(f.object);
 }
@@ -126,29 +155,47 @@ static void tell_corrected(const struct corrected_count *count, void *userdata)
 
 /* ---- what is heard ---- */
 
-static int on_corrected_end(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	struct hearing *h = userdata;
-
-	h->corrected_end = sd_event_source_disable_unref(h->corrected_end);
-	corrected_flush(h->corrected);
-	return 0;
-}
-
-static int on_failures_end(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	struct hearing *h = userdata;
-
-	h->failures_end = sd_event_source_disable_unref(h->failures_end);
-	failures_flush(h->failures);
-	return 0;
-}
-
 static int begin_period(struct hearing *h, sd_event_source **source, uint64_t usec,
 			sd_event_time_handler_t end)
 {
 	*source = sd_event_source_disable_unref(*source);
 	return sd_event_add_time_relative(h->event, source, CLOCK_MONOTONIC, usec, 0, end, h);
+}
+
+/* With others in between. */
+static int on_failures_end(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct hearing *h = userdata;
+	bool more = failures_flush(h->failures);
+
+	if (more && begin_period(h, &h->failures_end, 0, on_failures_end) >= 0)
+		return 0;
+	while (more)
+		more = failures_flush(h->failures);
+	h->failures_end = sd_event_source_disable_unref(h->failures_end);
+	return 0;
+}
+
+/* As long as there are sums there is another period, since the kernel counts on before it tells. */
+static int on_corrected_end(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct hearing *h = userdata;
+	bool any;
+
+	h->corrected_end = sd_event_source_disable_unref(h->corrected_end);
+	any = kernel_take_sums(h->kernel);
+	corrected_flush(h->corrected);
+	if (any)
+		begin_period(h, &h->corrected_end, CORRECTED_PERIOD_USEC, on_corrected_end);
+	return 0;
+}
+
+static void on_sums(void *userdata)
+{
+	struct hearing *h = userdata;
+
+	if (!h->corrected_end)
+		begin_period(h, &h->corrected_end, CORRECTED_PERIOD_USEC, on_corrected_end);
 }
 
 /* Where there can be no period, each one is told by itself. */
@@ -165,7 +212,8 @@ static void on_failure(const struct failure_case *c, void *userdata)
 
 	if (failures_take(h->failures, c) &&
 	    begin_period(h, &h->failures_end, FAILURES_PERIOD_USEC, on_failures_end) < 0)
-		failures_flush(h->failures);
+		while (failures_flush(h->failures))
+			;
 	if (h->flow)
 		flow_failed(h->flow, c);
 }
@@ -209,9 +257,10 @@ static void on_degraded(const char *what, const char *reason, void *userdata)
 int hearing_new(sd_event *event, struct feed *feed, struct degraded *degraded,
 		uint32_t skip_programs, struct hearing **ret)
 {
-	static const struct kernel_callbacks kernel_callbacks = { on_report, on_lost, on_degraded };
+	static const struct kernel_callbacks kernel_callbacks = { on_report, on_sums, on_lost,
+								  on_degraded };
 	static const struct correlate_callbacks correlate_callbacks = { on_failure, on_signalled,
-									on_heard };
+									on_heard, on_given_back };
 	_cleanup_(hearing_freep) struct hearing *h = calloc(1, sizeof(*h));
 	const char *reason = NULL;
 	int r;

@@ -23,6 +23,9 @@
 
 #define MAX_KEPT 16 /* and one of them is the link's */
 
+/* Messages, before others get their turn: what follows from one can take milliseconds. */
+#define N_AT_ONCE 16u
+
 struct worker {
 	const struct worker_ops *ops;
 	void *userdata;
@@ -30,6 +33,7 @@ struct worker {
 	int pid_fd;
 	struct worker_link *link;
 	sd_event_source *readable, *ended, *late;
+	sd_event_source *more; /* it has said more than was taken, or NULL */
 	bool said_farewell;
 	int farewell;
 };
@@ -125,10 +129,11 @@ static void on_line(struct worker *w, struct json_object *line)
 	}
 }
 
-/* Everything that the child has said so far. 0: more may come, 1: it closed its end. */
-static int drain(struct worker *w)
+/* What the child has said so far. 0: more may come, 1: it closed its end; -EAGAIN: it has said more
+ * than is taken at once. */
+static int drain(struct worker *w, unsigned n_max)
 {
-	for (;;) {
+	while (n_max--) {
 		_cleanup_(json_object_putp) struct json_object *line = NULL;
 		int r = worker_link_receive(w->link, false, &line);
 
@@ -143,6 +148,7 @@ static int drain(struct worker *w)
 		}
 		on_line(w, line);
 	}
+	return -EAGAIN;
 }
 
 static void finish(struct worker *w, int r)
@@ -150,23 +156,50 @@ static void finish(struct worker *w, int r)
 	w->readable = sd_event_source_disable_unref(w->readable);
 	w->ended = sd_event_source_disable_unref(w->ended);
 	w->late = sd_event_source_disable_unref(w->late);
+	w->more = sd_event_source_disable_unref(w->more);
 	w->ops->on_done(w, r, w->userdata); /* may free w */
+}
+
+static void drain_all(struct worker *w)
+{
+	while (drain(w, N_AT_ONCE) == -EAGAIN)
+		;
+}
+
+static int on_more(sd_event_source *source, void *userdata);
+
+/* The rest may be in our own buffer already, and then nothing else wakes us for it. */
+static void take_some(struct worker *w)
+{
+	int r = drain(w, N_AT_ONCE);
+
+	w->more = sd_event_source_disable_unref(w->more);
+	if (r > 0)
+		w->readable = sd_event_source_disable_unref(w->readable);
+	if (r == -EAGAIN &&
+	    sd_event_add_defer(sd_event_source_get_event(w->ended), &w->more, on_more, w) < 0)
+		drain_all(w);
+}
+
+static int on_more(sd_event_source *source, void *userdata)
+{
+	take_some(userdata);
+	return 0;
 }
 
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-	struct worker *w = userdata;
-
-	if (drain(w) > 0)
-		w->readable = sd_event_source_disable_unref(w->readable);
+	take_some(userdata);
 	return 0;
 }
 
+/* It stays ended, so we come back here until all is taken. */
 static int on_ended(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct worker *w = userdata;
 
-	drain(w);
+	if (drain(w, N_AT_ONCE) == -EAGAIN)
+		return 0;
 	waitpid(w->pid, NULL, WNOHANG);
 	w->pid = 0;
 	finish(w, w->said_farewell ? w->farewell : -ECHILD);
@@ -177,7 +210,7 @@ static int on_late(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct worker *w = userdata;
 
-	drain(w);
+	drain_all(w);
 	kill(w->pid, SIGKILL);
 	finish(w, -ETIME);
 	return 0;
@@ -254,6 +287,7 @@ struct worker *worker_free(struct worker *w)
 	sd_event_source_disable_unref(w->readable);
 	sd_event_source_disable_unref(w->ended);
 	sd_event_source_disable_unref(w->late);
+	sd_event_source_disable_unref(w->more);
 	if (w->pid > 0) {
 		kill(w->pid, SIGKILL);
 		/* One that is stuck in the kernel stays a zombie until we end: waiting would block

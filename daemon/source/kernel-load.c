@@ -23,6 +23,7 @@
 #include <bpf/libbpf.h>
 
 #include "bpf/page.skel.h"
+#include "bpf/poison-sums.h"
 #include "bpf/poison.skel.h"
 #include "bpf/probes.skel.h"
 #include "programs-load.h"
@@ -37,6 +38,7 @@ DEFINE_CLEANUP(struct probes_bpf *, probes_bpf__destroy);
 /* Of PROGRAMS_MAX_FDS. */
 enum slot {
 	SLOT_RING,
+	SLOT_SUMS,
 	SLOT_POISON_COUNTERS,
 	SLOT_PROBES_COUNTERS,
 	SLOT_PAGE_COUNTERS,
@@ -216,6 +218,7 @@ static int load_poison(struct loading *l)
 		return r;
 	s = skeleton;
 	l->fds[SLOT_RING] = bpf_map__fd(s->maps.ring);
+	l->fds[SLOT_SUMS] = bpf_map__fd(s->maps.sums);
 	l->fds[SLOT_POISON_COUNTERS] = bpf_map__fd(s->maps.bss);
 	attach(l, object);
 	return 0;
@@ -237,15 +240,20 @@ static int load_probes(struct loading *l)
 	return 0;
 }
 
-/* The skeleton's own view is of what the variables were before they were loaded. */
-static void *map_counters(int fd)
+static void *map_shared(int fd, size_t n_bytes, int protection)
 {
-	void *counters;
+	void *shared;
 
 	if (fd < 0)
 		return NULL;
-	counters = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, fd, 0);
-	return counters == MAP_FAILED ? NULL : counters;
+	shared = mmap(NULL, n_bytes, protection, MAP_SHARED, fd, 0);
+	return shared == MAP_FAILED ? NULL : shared;
+}
+
+/* The skeleton's own view is of what the variables were before they were loaded. */
+static void *map_counters(int fd)
+{
+	return map_shared(fd, (size_t)sysconf(_SC_PAGESIZE), PROT_READ);
 }
 
 /* Where the kernel's map of pages begins is asked before anybody listens. */
@@ -345,7 +353,8 @@ static int take_over(struct kernel_programs *p, const struct loaded *loaded)
 	p->poison_counters = map_counters(p->fds[SLOT_POISON_COUNTERS]);
 	p->probes_counters = map_counters(p->fds[SLOT_PROBES_COUNTERS]);
 	p->page_counters = map_counters(p->fds[SLOT_PAGE_COUNTERS]);
-	return p->poison_counters ? 0 : -ENOMEM;
+	p->sums = map_shared(p->fds[SLOT_SUMS], sizeof(*p->sums), PROT_READ | PROT_WRITE);
+	return p->poison_counters && p->sums ? 0 : -ENOMEM;
 }
 
 int kernel_programs_load(const struct kernel_callbacks *callbacks, void *userdata, uint32_t skip,
@@ -373,6 +382,8 @@ void kernel_programs_done(struct kernel_programs *p)
 {
 	for (unsigned i = 0; i < PROGRAMS_MAX_FDS; i++)
 		closep(&p->fds[i]);
+	if (p->sums)
+		munmap(p->sums, sizeof(*p->sums));
 	if (p->poison_counters)
 		munmap(p->poison_counters, (size_t)sysconf(_SC_PAGESIZE));
 	if (p->probes_counters)
@@ -404,6 +415,13 @@ void kernel_programs_losses(const struct kernel_programs *p, struct kernel_losse
 	ret->n_reports += count_of(&probes->n_lost);
 	if (!p->tells_again)
 		ret->n_failures += count_of(&probes->n_again_lost);
+}
+
+uint64_t kernel_programs_n_untold_sums(const struct kernel_programs *p)
+{
+	const struct poison_bpf__bss *poison = p->poison_counters;
+
+	return count_of(&poison->n_untold_sums);
 }
 
 #endif

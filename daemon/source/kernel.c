@@ -31,14 +31,15 @@
 #include "bpf/poison.h"
 #include "source/kernel-load.h"
 #include "source/kernel-page.h"
+#include "source/kernel-sums.h"
 
 /* As long as records come faster than they are taken, others want their turn, too. */
-#define MAX_AT_ONCE 256u
+#define MAX_AT_ONCE 1024u
 #define TURN_USEC   20000u
 #define LATER_USEC  1000000u
 
 /* More than the ring holds. */
-#define MAX_LAST_TURNS (POISON_RING_BYTES / sizeof(struct poison_event) / 8)
+#define MAX_LAST_TURNS (POISON_RING_BYTES / POISON_BYTES(failure) / 8)
 
 #define NSEC_PER_USEC 1000u
 #define NSEC_PER_SEC  1000000000u
@@ -62,6 +63,7 @@ struct kernel_source {
 	bool is_busy; /* since that was set */
 	uint64_t n_unreadable;
 	struct kernel_losses losses; /* told so far */
+	uint64_t n_untold_sums; /* likewise */
 };
 
 /* ---- records ---- */
@@ -122,6 +124,25 @@ static int take_dax(const struct poison_dax *dax, struct kernel_report *ret)
 	return 0;
 }
 
+static size_t bytes_of(__u32 kind)
+{
+	static const size_t bytes[] = {
+		[POISON_CHECK] = POISON_BYTES(check),
+		[POISON_FAILURE] = POISON_BYTES(failure),
+		[POISON_SIGNAL] = POISON_BYTES(signal),
+		[POISON_CORRECTED] = POISON_BYTES(corrected),
+		[POISON_ENTRY] = POISON_BYTES(failure),
+		[POISON_RETURN] = POISON_BYTES(failure),
+		[POISON_DAX] = POISON_BYTES(dax),
+		[POISON_SOFT_OFFLINE] = POISON_BYTES(failure),
+		[POISON_PAGE] = POISON_BYTES(page),
+		[POISON_NAMES] = sizeof(struct poison_names),
+		[POISON_UNPOISON] = POISON_BYTES(failure),
+	};
+
+	return kind < sizeof(bytes) / sizeof(bytes[0]) ? bytes[kind] : SIZE_MAX;
+}
+
 static void take_record(struct kernel_source *k, const void *data, size_t n_bytes)
 {
 	const struct poison_event *event = data;
@@ -130,7 +151,7 @@ static void take_record(struct kernel_source *k, const void *data, size_t n_byte
 	char label[POISON_LABEL_BYTES], name[PAGE_NAME_BYTES];
 	int r = 0;
 
-	if (n_bytes < sizeof(*event))
+	if (n_bytes < offsetof(struct poison_event, check) || n_bytes < bytes_of(event->kind))
 		return;
 	report.seen_usec = event->seen_mono_nsec / NSEC_PER_USEC;
 	report.running_tid = event->running_tid;
@@ -182,8 +203,6 @@ static void take_record(struct kernel_source *k, const void *data, size_t n_byte
 			r = page_of(event->page.pfn, &report.phys);
 		break;
 	case POISON_NAMES:
-		if (n_bytes < sizeof(struct poison_names))
-			return;
 		report.kind = REPORT_NAME;
 		report.name = name;
 		page_name_read(data, name);
@@ -219,6 +238,15 @@ static int on_ring_record(void *userdata, void *data, size_t n_bytes)
 	return k->n_at_once % 8 == 0 && now_usec() > k->turn_end_usec ? -EAGAIN : 0;
 }
 
+static void tell_sums(struct kernel_source *k)
+{
+	uint64_t now = kernel_programs_n_untold_sums(&k->programs);
+
+	if (now != k->n_untold_sums)
+		k->callbacks.on_sums(k->userdata);
+	k->n_untold_sums = now;
+}
+
 /* Corrected errors that were only counted are told as such: their sum stays right. */
 static void tell_lost(struct kernel_source *k)
 {
@@ -229,6 +257,7 @@ static void tell_lost(struct kernel_source *k)
 		.label = "lost",
 	};
 
+	tell_sums(k);
 	kernel_programs_losses(&k->programs, &now);
 	now.n_reports += k->n_unreadable;
 	if (!memcmp(&now, &told, sizeof(now)))
@@ -278,6 +307,7 @@ static void take_rest(struct kernel_source *k)
 
 	while (take_turn(k) == -EAGAIN && n_turns++ < MAX_LAST_TURNS)
 		;
+	kernel_take_sums(k);
 	tell_lost(k);
 }
 
@@ -310,6 +340,11 @@ static int read_ring(struct kernel_source *k, sd_event *event, const char **ret_
 		return r;
 	sd_event_source_set_description(k->source, "kernel");
 	return 0;
+}
+
+bool kernel_take_sums(struct kernel_source *k)
+{
+	return kernel_sums_take(k->programs.sums, k->callbacks.on_report, k->userdata);
 }
 
 int kernel_new(sd_event *event, const struct kernel_callbacks *callbacks, void *userdata,
@@ -371,6 +406,11 @@ int kernel_new(sd_event *event, const struct kernel_callbacks *callbacks, void *
 struct kernel_source *kernel_free(struct kernel_source *k)
 {
 	return NULL;
+}
+
+bool kernel_take_sums(struct kernel_source *k)
+{
+	return false;
 }
 
 #endif

@@ -23,7 +23,7 @@ enum report_kind {
 	REPORT_CHECK,		/* a machine check with an address: phys, corrected, label, count */
 	REPORT_FAILURE,		/* ras:memory_failure_event: phys, page_type, result */
 	REPORT_SIGNAL,		/* SIGBUS for lost memory, which anybody can forge: pid and below */
-	REPORT_CORRECTED,	/* phys (empty: not known), count, controller, label */
+	REPORT_CORRECTED,	/* phys (empty: not known, or of many), count, controller, label */
 	REPORT_ENTRY,		/* memory_failure() begins: phys */
 	REPORT_RETURN,		/* and ends: phys, error */
 	REPORT_DAX,		/* a file whose mappers it looks for: dev, inode, file_range */
@@ -67,6 +67,8 @@ struct kernel_losses {
 
 struct kernel_callbacks {
 	void (*on_report)(const struct kernel_report *report, void *userdata);
+	/* Corrected errors are being added up that no report tells of: kernel_take_sums() does. */
+	void (*on_sums)(void *userdata);
 	/* More was lost: it is so much now. */
 	void (*on_lost)(const struct kernel_losses *total, void *userdata);
 	/* A part that this kernel lacks, or does not let us hear. */
@@ -82,3 +84,9 @@ int kernel_new(sd_event *event, const struct kernel_callbacks *callbacks, void *
 	       uint32_t skip, struct kernel_source **ret, const char **ret_reason);
 struct kernel_source *kernel_free(struct kernel_source *k);
 DEFINE_CLEANUP(struct kernel_source *, kernel_free);
+
+/*
+ * Of a storm of corrected errors only the first of each page is reported at once. The others, since
+ * the last call: a report for each page or DIMM that had some. True: there were any.
+ */
+bool kernel_take_sums(struct kernel_source *k);

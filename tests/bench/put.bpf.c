@@ -41,7 +41,7 @@ int BPF_PROG(on_waking, struct task_struct *task)
 
 static long put_one(__u32 i, void *context)
 {
-	struct poison_event *event = new_event(record.kind);
+	struct poison_event *event = new_event(record.kind, sizeof(*event));
 	__u64 seen;
 
 	if (!event)

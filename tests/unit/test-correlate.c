@@ -11,7 +11,7 @@
 #define PAGE(n) ((struct range){ 0x80000000 + (n)*PAGE_BYTES, PAGE_BYTES })
 
 static struct {
-	unsigned n_failures, n_signalled, n_files;
+	unsigned n_failures, n_signalled, n_files, n_given_back;
 	uint64_t signalled_page;
 	char result[32];
 } heard;
@@ -35,9 +35,15 @@ static void on_heard(struct range phys, void *userdata)
 {
 }
 
+static void on_given_back(struct range phys, void *userdata)
+{
+	heard.n_given_back++;
+}
+
 static struct correlate *begin(void)
 {
-	static const struct correlate_callbacks callbacks = { on_failure, on_signalled, on_heard };
+	static const struct correlate_callbacks callbacks = { on_failure, on_signalled, on_heard,
+							      on_given_back };
 
 	memset(&heard, 0, sizeof(heard));
 	return correlate_new(&callbacks, NULL);
@@ -303,6 +309,16 @@ TEST(the_second_failure_of_a_page_has_its_own_look)
 	take(c, at(REPORT_RETURN, 26, 1));
 	CHECK(heard.n_failures == 2);
 	CHECK(correlate_case(c, PAGE(1))->page.use == PAGE_OTHER);
+}
+
+TEST(a_page_that_is_given_back_is_no_failure)
+{
+	_cleanup_(correlate_freep) struct correlate *c = begin();
+	struct kernel_report report = at(REPORT_UNPOISON, 100, 5);
+
+	correlate_take(c, &report);
+	CHECK(heard.n_given_back == 1 && heard.n_failures == 0);
+	CHECK(!correlate_case(c, PAGE(5)));
 }
 
 TEST_MAIN()

@@ -9,15 +9,20 @@ static struct {
 	struct range last;
 } told;
 
-static void tell(const struct failure_run *run, const struct failure_case *one, void *userdata)
+static void tell(const struct failure_run *runs, size_t n_runs, const struct failure_case *one,
+		 void *userdata)
 {
-	CHECK(run->n > 0 && run->phys.length_bytes > 0);
-	CHECK(!one || (run->n == 1 && one->phys_start == run->phys.start_bytes));
+	CHECK(n_runs > 0 && n_runs <= FAILURES_TOGETHER);
+	CHECK(!one || (n_runs == 1 && runs->n == 1 && one->phys_start == runs->phys.start_bytes));
 	told.n_events++;
 	told.n_at_once += one != NULL;
-	told.sum += run->n;
-	told.bytes += run->phys.length_bytes;
-	told.last = run->phys;
+	for (size_t i = 0; i < n_runs; i++) {
+		CHECK(runs[i].n > 0 && runs[i].phys.length_bytes > 0);
+		CHECK(!strcmp(runs[i].result, runs[0].result));
+		told.sum += runs[i].n;
+		told.bytes += runs[i].phys.length_bytes;
+		told.last = runs[i].phys;
+	}
 }
 
 static bool fail(struct failures *f, uint64_t page, const char *result)
@@ -26,6 +31,12 @@ static bool fail(struct failures *f, uint64_t page, const char *result)
 
 	strcpy(c.result, result);
 	return failures_take(f, &c);
+}
+
+static void flush(struct failures *f)
+{
+	while (failures_flush(f))
+		;
 }
 
 static struct failures *begin(void)
@@ -52,9 +63,9 @@ TEST(the_first_ones_are_told_at_once_and_singly)
 
 	CHECK(!fail(f, 5, "recovered"));
 	CHECK(told.n_events == 0);
-	failures_flush(f);
+	flush(f);
 	CHECK(told.n_events == 1 && told.sum == 1 && told.last.start_bytes == 5 * PAGE_BYTES);
-	failures_flush(f);
+	flush(f);
 	CHECK(told.n_events == 1);
 	CHECK(fail(f, 6, "recovered"));
 	CHECK(told.n_events == 2 && told.n_at_once == 1);
@@ -68,7 +79,7 @@ TEST(pages_side_by_side_are_one_run_whatever_their_order)
 		fail(f, 5000 + i, "recovered");
 		fail(f, 4999 - i, "recovered");
 	}
-	failures_flush(f);
+	flush(f);
 	CHECK(told.n_events == 1 && told.sum == 1000);
 	CHECK(told.last.start_bytes == 4500 * PAGE_BYTES &&
 	      told.last.length_bytes == 1000 * PAGE_BYTES);
@@ -80,7 +91,7 @@ TEST(a_page_that_fails_again_is_counted_again)
 
 	for (unsigned i = 0; i < 1000; i++)
 		fail(f, 7, "already-poisoned");
-	failures_flush(f);
+	flush(f);
 	CHECK(told.n_events == 1 && told.sum == 1000 && told.bytes == PAGE_BYTES);
 }
 
@@ -91,8 +102,8 @@ TEST(what_met_another_end_is_another_run)
 	fail(f, 7, "recovered");
 	fail(f, 8, "failed");
 	fail(f, 9, "recovered");
-	failures_flush(f);
-	CHECK(told.n_events == 3 && told.sum == 3 && told.bytes == 3 * PAGE_BYTES);
+	flush(f);
+	CHECK(told.n_events == 2 && told.sum == 3 && told.bytes == 3 * PAGE_BYTES);
 }
 
 TEST(no_address_is_lost_where_there_is_no_room)
@@ -101,9 +112,36 @@ TEST(no_address_is_lost_where_there_is_no_room)
 
 	for (uint64_t i = 0; i < 10000; i++)
 		fail(f, 2 * i, "recovered");
-	failures_flush(f);
+	flush(f);
 	CHECK(told.sum == 10000 && told.bytes == 10000 * PAGE_BYTES);
-	CHECK(told.n_events == 10000);
+	CHECK(told.n_events <= 10000 / FAILURES_TOGETHER + 1);
+}
+
+TEST(the_end_of_a_period_is_told_in_pieces)
+{
+	_cleanup_(failures_freep) struct failures *f = begin_late();
+
+	for (uint64_t i = 0; i < 100; i++)
+		fail(f, 2 * i, "recovered");
+	CHECK(failures_flush(f) && told.n_events == 1 && told.sum == FAILURES_TOGETHER);
+	CHECK(!fail(f, 198, "recovered") && !fail(f, 500, "recovered"));
+	CHECK(!failures_flush(f) && told.n_events == 2 && told.sum == 102);
+	CHECK(fail(f, 7, "recovered"));
+}
+
+TEST(of_too_many_runs_some_at_a_time_make_way)
+{
+	_cleanup_(failures_freep) struct failures *f = begin_late();
+	unsigned before = 0;
+
+	for (uint64_t i = 0; i < 1000; i++) {
+		fail(f, 2 * i, i % 2 ? "recovered" : "failed");
+		CHECK(told.n_events <= before + 1);
+		before = told.n_events;
+	}
+	CHECK(before >= 700 / FAILURES_TOGETHER);
+	flush(f);
+	CHECK(told.sum == 1000 && told.bytes == 1000 * PAGE_BYTES);
 }
 
 TEST(what_waits_is_told_at_the_end)

@@ -12,7 +12,7 @@
 N_CORRECTED=${N_CORRECTED:-50000}	# in each of two storms: in one page, and in a thousand
 N_FAILURES=${N_FAILURES:-2000}
 MAX_RSS_KB=24576
-MAX_ANSWER_MSEC=3000			# a second, on a processor that is not emulated beside others
+MAX_ANSWER_MSEC=10000			# a third of what the watchdog waits, on an emulated processor
 STORM=$VM_CACHE/storm
 
 # The most that it had in memory since the last call of forget_peak.
@@ -104,12 +104,10 @@ corrected_storm() {
 	echo "# $1: $N_CORRECTED = $singly singly + $by_page by page + $others others + $lost lost;" \
 		"$storm_sec s, peak $peak kB, slowest of $n_asked answers $slowest_msec ms"
 	check_equal "$1: every error is in one sum" "$N_CORRECTED" $((singly + by_page + others + lost))
+	check_equal "$1: none is lost: the kernel adds them up" 0 "$lost"
 	check "$1: the first are told singly" test "$singly" -ge 1
 	check "$1: it stays small" test "$peak" -lt $MAX_RSS_KB
 	check "$1: it answers meanwhile" test "$slowest_msec" -lt $MAX_ANSWER_MSEC
-	[ "$lost" -eq 0 ] || check "$1: what was lost is degraded, with its number" test "$lost" -eq \
-		"$(events '.type == "io.hwpoisond.source.degraded" and .data.lost' | tail -n 1 |
-			jq .data.lost.corrected_errors)"
 	measured "$1" "$N_CORRECTED" "$singly" "$by_page" "$others" "$lost" "$storm_sec"
 	mark_events
 }
