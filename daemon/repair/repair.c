@@ -19,6 +19,7 @@
 #include "repair/repair-private.h"
 #include "repair/restore.h"
 #include "repair/rewrite.h"
+#include "repair/tell_fs.h"
 #include "source/nvdimm.h"
 
 /* Owners can move while we work; a repair that never catches up with them waits instead. */
@@ -102,12 +103,24 @@ static int open_fs(const struct repair_job *job, dev_t dev, struct repair_fs *fs
 	return fs->error;
 }
 
-static void refuse_page(const struct page_plan *page, struct page_result *ret)
+/* What is not repaired, its filesystem shall know of at least. */
+static bool tell_filesystem(const struct repair_job *job, const struct page_plan *page,
+			    struct repair_fs *fs)
+{
+	return page->dev && open_fs(job, page->dev, fs) >= 0 &&
+	       repair_fs_find_page(fs, job->map, page->phys_start) >= 0 &&
+	       tell_fs_of_page(fs, page->phys_start) > 0;
+}
+
+static void refuse_page(const struct repair_job *job, const struct page_plan *page,
+			struct repair_fs *fs, struct page_result *ret)
 {
 	bool by_rule = !strcmp(page->reason, "rule");
+	bool told = !by_rule && tell_filesystem(job, page, fs);
 
 	*ret = (struct page_result){ 0 };
-	result_stop(ret, by_rule ? "none" : "failed", page->reason, "%s", page->detail);
+	result_stop(ret, by_rule ? "none" : "failed", page->reason, "%s%s", page->detail,
+		    told ? "; the filesystem was told" : "");
 }
 
 static int explain_fs(int r, struct page_result *ret)
@@ -192,7 +205,7 @@ static int run_page(const struct repair_job *job, struct incident *in, const str
 	if (bad < 0 || (bad == 0 && !page->dev && !page->method))
 		return bad;
 	if (bad && !page->method) {
-		refuse_page(page, ret);
+		refuse_page(job, page, fs, ret);
 		return 0;
 	}
 	r = prepare(job, page, bad, fs, &method);
