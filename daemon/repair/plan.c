@@ -2,7 +2,7 @@
 /*
  * plan: see plan.h.
  *
- *   repair -> [plan] -> remap, rewrite, clear
+ *   repair -> [plan] -> remap, rewrite, clear-zero, clear
  *
  * A page whose owners are not all known, or are of more than one kind, has no method: what is not
  * understood is not written to.
@@ -40,6 +40,14 @@ static const char *const rewrite_steps[] = {
 	NULL,
 };
 
+static const char *const clear_zero_steps[] = {
+	"stop the processes that have the device open or mapped for writing",
+	"clear the error by command of the bus",
+	"write zeros there through the mapping of the device",
+	"read back, check badblocks, continue the processes",
+	NULL,
+};
+
 static const char *const clear_steps[] = {
 	"ask again who owns the media",
 	"clear the error by command of the bus",
@@ -53,6 +61,8 @@ static const struct repair_method methods[] = {
 	  NEED(NEED_SHARED_EXTENTS) | NEED(NEED_REVERSE_MAP), true, remap_steps },
 	{ METHOD_REWRITE, "rewrite", REPAIR_ZERO, KIND(OWNER_FILE_DATA), NEED(NEED_SOLE_OWNER),
 	  true, rewrite_steps },
+	{ METHOD_CLEAR_ZERO, "clear-zero", REPAIR_ZERO, KIND(OWNER_DEVDAX), 0, false,
+	  clear_zero_steps },
 	{ METHOD_CLEAR, "clear", REPAIR_CLEAR, KIND(OWNER_RAW), 0, false, clear_steps },
 	{ METHOD_CLEAR, "clear", REPAIR_CLEAR,
 	  KIND(OWNER_FREE) | KIND(OWNER_UNWRITTEN) | KIND(OWNER_RAW), NEED(NEED_REVERSE_MAP), false,
@@ -85,8 +95,6 @@ static const struct {
 	{ KIND(OWNER_UNKNOWN), "owner-unknown", "nobody can say who owns the page" },
 	{ KIND(OWNER_RAM_FILE) | KIND(OWNER_RAM_ANON) | KIND(OWNER_RAM_KERNEL), "ram",
 	  "the kernel takes bad RAM out of use by itself" },
-	{ KIND(OWNER_DEVDAX), "devdax",
-	  "a device-dax page is repaired by the program that uses it" },
 };
 
 /* What is known of a page from its owners. */

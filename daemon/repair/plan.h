@@ -18,6 +18,7 @@
 enum method_id {
 	METHOD_REMAP,
 	METHOD_REWRITE,
+	METHOD_CLEAR_ZERO,
 	METHOD_CLEAR,
 };
 

@@ -40,7 +40,7 @@ static struct json_object *files_to_json(const struct incident *in, uint64_t phy
 
 static bool loses_bytes(const struct repair_method *method)
 {
-	return method->writes_files;
+	return method->writes_files || method->id == METHOD_CLEAR_ZERO;
 }
 
 static int foretell_loss(const struct repair_job *job, uint64_t phys_start, uint64_t *ret_bytes)

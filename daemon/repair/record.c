@@ -144,7 +144,8 @@ static bool step_of_page(struct json_object *element, uint64_t phys_start, struc
 /* The step around all others of a page. */
 static bool is_method(const struct step *step)
 {
-	return !strcmp(step->name, "remap") || !strcmp(step->name, "rewrite");
+	return !strcmp(step->name, "remap") || !strcmp(step->name, "rewrite") ||
+	       !strcmp(step->name, "clear-zero");
 }
 
 static bool ends_page(const struct step *step)
@@ -386,7 +387,9 @@ int record_close_cut_off(const struct repair_job *job, int root_fd, const char *
 		    step.finished)
 			continue;
 		if (step.swap) {
-			if (!strcmp(step.name, "write"))
+			if (!strcmp(step.name, "zero"))
+				r = is_clean(job, phys_start);
+			else if (!strcmp(step.name, "write"))
 				r = write_was_done(job, root_fd, filesystem, phys_start, &step);
 			else
 				r = swap_was_done(root_fd, filesystem, step.swap, dev_offset_bytes);

@@ -3,8 +3,9 @@
  * record: what a repair of files puts in the journal, and what it reads there after it was cut off.
  *
  * A page's steps are "remap" (around all of it), "pause", "swap" (one for each owner) and "clear";
- * or "rewrite", "pause" and "write". A swap and a write carry the owner and the bytes it loses, so
- * that the losses are known even if the process that did it died right after.
+ * or "rewrite", "pause" and "write"; or "clear-zero", "pause" and "zero". A swap, a write and a zero
+ * carry the owner and the bytes it loses, so that the losses are known even if the process that did
+ * it died right after.
  */
 #pragma once
 
@@ -30,7 +31,7 @@ bool record_is_in_store(const struct owner *owner);
 /*
  * Close the page's steps that have no outcome. A swap was done if the owner's page no longer lies
  * on the bad block; a write if the page is no longer bad and something of what was written is
- * there. 0 or negative errno.
+ * there; a zero if the page is no longer bad. root_fd -1: no filesystem. 0 or negative errno.
  */
 int record_close_cut_off(const struct repair_job *job, int root_fd, const char *filesystem,
 			 uint64_t phys_start, uint64_t dev_offset_bytes);

@@ -2,7 +2,7 @@
 /*
  * repair: see repair.h. Asks anew, plans, runs the plan page by page, adds up.
  *
- *   respond -> [repair] -> plan, remap, rewrite, clear
+ *   respond -> [repair] -> plan, remap, rewrite, clear-zero, clear
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "json-fields.h"
 #include "owners/owners.h"
 #include "policy/verdict.h"
+#include "repair/clear-zero.h"
 #include "repair/clear.h"
 #include "repair/fs.h"
 #include "repair/record.h"
@@ -219,6 +220,8 @@ static int run_page(const struct repair_job *job, struct incident *in, const str
 		return remap_page(job, fs, in, page->phys_start, ret);
 	case METHOD_REWRITE:
 		return rewrite_page(job, fs, in, page->phys_start, ret);
+	case METHOD_CLEAR_ZERO:
+		return clear_zero_page(job, in, page->phys_start, ret);
 	case METHOD_CLEAR:
 		return bad ? clear_page(job, page->dev ? fs : NULL, in, page->phys_start, ret) : 0;
 	}

@@ -10,7 +10,7 @@
  * repair that was cut off is finished by running it again: every step looks first at what is there
  * already.
  *
- * plan.h decides what is to be done page by page; remap.h, rewrite.h and clear.h do
+ * plan.h decides what is to be done page by page; remap.h, rewrite.h, clear-zero.h and clear.h do
  * it.
  */
 #pragma once

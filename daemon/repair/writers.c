@@ -2,7 +2,7 @@
 /*
  * writers: see writers.h.
  *
- *   remap, rewrite -> [writers] -> pause, journal
+ *   remap, rewrite, clear-zero -> [writers] -> pause, journal
  */
 #include <errno.h>
 

@@ -123,6 +123,19 @@ TEST(an_xfs_that_cannot_share_is_rewritten)
 	plan_done(&plan);
 }
 
+TEST(a_page_of_a_dax_device_is_zeroed_if_the_rule_asks_for_zero)
+{
+	_cleanup_(incident_freep) struct incident *in = incident_of(START, 512);
+	struct page_plan page;
+
+	own(in, OWNER_DEVDAX, START, 512);
+	in->owners[0].dev = 0;
+	page = first_page(in, REPAIR_ZERO);
+	REQUIRE(page.method);
+	CHECK(page.method->id == METHOD_CLEAR_ZERO);
+	CHECK_STREQ(first_page(in, REPAIR_CLEAR).reason, "rule");
+}
+
 TEST(the_record_of_a_plan_has_one_element_for_neighbours_alike)
 {
 	_cleanup_(incident_freep) struct incident *in = incident_of(START, 4 * PAGE_BYTES);
