@@ -19,10 +19,12 @@
 #include "policy/policy.h"
 #include "strv.h"
 
-#define WHAT "configuration"
+#define WHAT	     "configuration"
+#define MAX_PROBLEMS 1000u
 
 struct problems {
 	char **sentences;
+	size_t n;
 	int r;
 };
 
@@ -30,7 +32,7 @@ static void on_problem(const char *sentence, void *userdata)
 {
 	struct problems *p = userdata;
 
-	if (p->r >= 0)
+	if (p->r >= 0 && p->n++ < MAX_PROBLEMS)
 		p->r = strv_push(&p->sentences, sentence);
 }
 

@@ -26,19 +26,6 @@
 #define MAX_RANGE_BYTES (16u * 1024)
 #define MAX_QUESTIONS	4096u
 
-static struct ndctl_bus *find_bus(struct ndctl_ctx *ctx, const char *name)
-{
-	struct ndctl_bus *bus;
-
-	ndctl_bus_foreach (ctx, bus) {
-		const char *devname = ndctl_bus_get_devname(bus);
-
-		if (devname && !strcmp(devname, name))
-			return bus;
-	}
-	return NULL;
-}
-
 /* 1: *ret is all that hold a byte of phys; 0: not every line is known; -ENOMEM. */
 static int ask_platform(struct ndctl_bus *bus, struct range phys, unsigned *n_questions,
 			char ***ret)
@@ -84,7 +71,7 @@ int dimms_narrow(struct incident **incidents, size_t n_incidents)
 			continue;
 		if (!ctx && ndctl_context_new(&ctx) < 0)
 			return 0;
-		bus = find_bus(ctx, device->bus);
+		bus = ndctl_context_bus(ctx, device->bus);
 		r = bus ? ask_platform(bus, incidents[i]->phys, &n_questions, &names) : 0;
 		if (r < 0)
 			return r;

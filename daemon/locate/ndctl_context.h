@@ -7,6 +7,7 @@
 #pragma once
 
 #include <errno.h>
+#include <string.h>
 
 #include <ndctl/libndctl.h>
 
@@ -31,4 +32,18 @@ static inline int ndctl_context_new(struct ndctl_ctx **ret)
 	/* Its default is to write errors to stderr; whoever decides what they mean logs them. */
 	ndctl_set_log_priority(*ret, 0);
 	return 0;
+}
+
+/* "ndbus0"; NULL: there is none of this name. */
+static inline struct ndctl_bus *ndctl_context_bus(struct ndctl_ctx *ctx, const char *name)
+{
+	struct ndctl_bus *bus;
+
+	ndctl_bus_foreach (ctx, bus) {
+		const char *devname = ndctl_bus_get_devname(bus);
+
+		if (devname && !strcmp(devname, name))
+			return bus;
+	}
+	return NULL;
 }

@@ -73,7 +73,7 @@ static void take_facts(struct owner *o, const struct inode_facts *facts)
 }
 
 struct taking {
-	const struct fsmap_view *view;
+	struct fsmap_view *view;
 	uint64_t phys_of_fs;
 	const struct ask_hooks *hooks;
 	struct incident *in;
@@ -142,7 +142,7 @@ static int add_piece(const struct taking *t, const struct fsmap_piece *piece,
 
 /* Facts about every inode of the answer, one for each piece. -EAGAIN: some inode is no longer, or
  * not one. */
-static int look_at_inodes(const struct fsmap_view *view, const struct fsmap_answer *answer,
+static int look_at_inodes(struct fsmap_view *view, const struct fsmap_answer *answer,
 			  struct inode_facts *facts)
 {
 	int r, result = 0;
@@ -170,7 +170,7 @@ static int look_at_inodes(const struct fsmap_view *view, const struct fsmap_answ
  * Until the inodes of the answer are all alive, or it has stayed as it was for as long as a dying
  * file may take.
  */
-static int settle(const struct fsmap_view *view, struct fsmap_question *question,
+static int settle(struct fsmap_view *view, struct fsmap_question *question,
 		  struct inode_facts **ret_facts)
 {
 	const struct timespec a_moment = { .tv_nsec = TRY_AGAIN_NSEC };
@@ -206,7 +206,7 @@ static void drop_owners_from(struct incident *in, size_t n)
 		owner_done(&in->owners[--in->n_owners]);
 }
 
-int ask_take_answer(const struct fsmap_view *view, uint64_t phys_of_fs,
+int ask_take_answer(struct fsmap_view *view, uint64_t phys_of_fs,
 		    struct fsmap_question *question, const struct ask_hooks *hooks,
 		    struct incident *in)
 {

@@ -21,7 +21,7 @@ struct ask_hooks {
  * is asked again while inodes of the answer are on their way out. phys_of_fs as for
  * owners_ask_fsmap(). 0 or negative errno, and then the owners are as before.
  */
-int ask_take_answer(const struct fsmap_view *view, uint64_t phys_of_fs,
+int ask_take_answer(struct fsmap_view *view, uint64_t phys_of_fs,
 		    struct fsmap_question *question, const struct ask_hooks *hooks,
 		    struct incident *in);
 

@@ -9,9 +9,9 @@
  *
  * GETFSMAP never refuses: without privilege, or without a reverse map, it says "unknown" where it
  * would name an inode, and some kernels leave out records that began before the question. Both look
- * like an answer, and "nobody owns this" is what repair acts on. So fsmap_open() first asks about
- * the journal, whose place and owner we know, and learns from that how to ask, and what silence
- * means.
+ * like an answer, and "nobody owns this" is what repair acts on. An answer that names one inode for
+ * every byte can be neither. With any other we ask about the journal, whose place and owner we
+ * know, and learn from that how to ask, and what silence means.
  */
 #include <errno.h>
 #include <string.h>
@@ -102,25 +102,36 @@ static uint64_t fsblock_to_bytes(const struct xfs_fsop_geom *geometry, uint64_t 
 	       geometry->blocksize;
 }
 
+static int look_at_xfs(struct fsmap_view *view, struct xfs_fsop_geom *ret)
+{
+	if (ioctl(view->fs_fd, XFS_IOC_FSGEOMETRY, ret) < 0)
+		return -errno;
+	if (!ret->blocksize || !ret->agblocks)
+		return -EOPNOTSUPP;
+	view->size_bytes = ret->datablocks * ret->blocksize;
+	view->group_bytes = (uint64_t)ret->agblocks * ret->blocksize;
+	view->has_realtime = ret->rtblocks;
+	view->names_owners = true;
+	return 0;
+}
+
 /*
  * The second block of an internal log belongs to a record that began one block earlier. An old
  * kernel does not find it; then, and with an external log, the very first block of the device tells
  * about the reverse map.
  */
-static int learn_xfs(struct fsmap_view *view)
+int fsmap_learn(struct fsmap_view *view)
 {
-	struct xfs_fsop_geom geometry;
 	struct fsmap record = {};
+	struct xfs_fsop_geom geometry;
 	uint64_t second;
 	int r;
 
-	if (ioctl(view->fs_fd, XFS_IOC_FSGEOMETRY, &geometry) < 0)
-		return -errno;
-	if (!geometry.blocksize || !geometry.agblocks)
-		return -EOPNOTSUPP;
-	view->size_bytes = geometry.datablocks * geometry.blocksize;
-	view->group_bytes = (uint64_t)geometry.agblocks * geometry.blocksize;
-	view->has_realtime = geometry.rtblocks;
+	if (view->learned)
+		return 0;
+	r = look_at_xfs(view, &geometry);
+	if (r < 0)
+		return r;
 	view->finds_starts_only = true;
 
 	if (geometry.logstart && geometry.logblocks > 1) {
@@ -137,12 +148,14 @@ static int learn_xfs(struct fsmap_view *view)
 			return r;
 		view->names_owners = r > 0 && record.fmr_owner == OWNER_CODE_FS;
 	}
+	view->learned = true;
 	return 0;
 }
 
 int fsmap_open(int fs_fd, struct fsmap_view *ret)
 {
 	struct fsmap_view view = { .fs_fd = fs_fd };
+	struct xfs_fsop_geom geometry;
 	struct statfs fs;
 	struct stat st;
 	int r = 0;
@@ -153,9 +166,10 @@ int fsmap_open(int fs_fd, struct fsmap_view *ret)
 
 	if (fs.f_type == XFS_SUPER_MAGIC) {
 		strcpy(view.filesystem, "xfs");
-		r = learn_xfs(&view);
+		r = look_at_xfs(&view, &geometry);
 	} else if (fs.f_type == EXT4_SUPER_MAGIC) { /* of ext2 and ext3 as well */
 		strcpy(view.filesystem, "ext4");
+		view.learned = true; /* it names none, and finds all */
 	} else {
 		r = -EOPNOTSUPP;
 	}
@@ -174,6 +188,7 @@ struct asking {
 	struct fsmap_question *questions;
 	size_t n;
 	size_t first; /* those before it end before the record that came last begins */
+	bool one_inode_each; /* no byte that was told of is shared, or the filesystem's own */
 };
 
 /*
@@ -186,6 +201,8 @@ static int take_record(const struct fsmap *record, void *userdata)
 	uint64_t end = record->fmr_physical + record->fmr_length;
 	int r;
 
+	if (record->fmr_flags & (FMR_OF_SPECIAL_OWNER | FMR_OF_SHARED))
+		a->one_inode_each = false;
 	while (a->first < a->n &&
 	       range_end(a->questions[a->first].dev_bytes) <= record->fmr_physical)
 		a->first++;
@@ -202,17 +219,52 @@ static int take_record(const struct fsmap *record, void *userdata)
 	return 0;
 }
 
-static int ask_together(const struct fsmap_view *view, struct fsmap_question *questions, size_t n)
+static int ask_kernel(struct asking *a)
 {
-	struct asking asking = { view, questions, n, 0 };
-	uint64_t low = questions[0].dev_bytes.start_bytes;
-	uint64_t high = range_end(questions[n - 1].dev_bytes) - 1;
-	int r = 0;
+	uint64_t low = a->questions[0].dev_bytes.start_bytes;
+	uint64_t high = range_end(a->questions[a->n - 1].dev_bytes) - 1;
 
-	if (view->finds_starts_only && view->group_bytes)
-		low -= low % view->group_bytes;
-	if (!view->size_bytes || questions[0].dev_bytes.start_bytes < view->size_bytes)
-		r = for_each_record(view->fs_fd, view->dev, low, high, take_record, &asking);
+	a->first = 0;
+	a->one_inode_each = true;
+	if (a->view->finds_starts_only && a->view->group_bytes)
+		low -= low % a->view->group_bytes;
+	if (a->view->size_bytes && low >= a->view->size_bytes)
+		return 0;
+	return for_each_record(a->view->fs_fd, a->view->dev, low, high, take_record, a);
+}
+
+static bool is_evident(const struct asking *a)
+{
+	for (size_t i = 0; i < a->n && a->one_inode_each; i++) {
+		uint64_t bytes = a->questions[i].dev_bytes.length_bytes;
+
+		for (size_t k = 0; k < a->questions[i].answer.n; k++)
+			bytes -= a->questions[i].answer.pieces[k].bytes.length_bytes;
+		if (bytes)
+			return false;
+	}
+	return a->one_inode_each;
+}
+
+static int ask_trusted(struct asking *a, struct fsmap_view *view)
+{
+	int r = ask_kernel(a);
+
+	if (r < 0 || view->learned || is_evident(a))
+		return r;
+	r = fsmap_learn(view);
+	if (r < 0 || !view->finds_starts_only)
+		return r;
+	for (size_t i = 0; i < a->n; i++)
+		fsmap_answer_done(&a->questions[i].answer);
+	return ask_kernel(a);
+}
+
+static int ask_together(struct fsmap_view *view, struct fsmap_question *questions, size_t n)
+{
+	struct asking asking = { .view = view, .questions = questions, .n = n };
+	int r = ask_trusted(&asking, view);
+
 	for (size_t i = 0; i < n && r >= 0; i++)
 		r = fsmap_answer_finish(&questions[i].answer, view, questions[i].dev_bytes);
 	for (size_t i = 0; i < n; i++) {
@@ -231,7 +283,7 @@ static bool is_sweep_cheaper(const struct fsmap_view *view, size_t n)
 {
 	struct statfs fs;
 
-	return fstatfs(view->fs_fd, &fs) == 0 && n * 10 > fs.f_files - fs.f_ffree;
+	return n > 1 && fstatfs(view->fs_fd, &fs) == 0 && n * 10 > fs.f_files - fs.f_ffree;
 }
 
 static bool go_together(const struct fsmap_question *a, const struct fsmap_question *b, bool sweep)
@@ -242,7 +294,7 @@ static bool go_together(const struct fsmap_question *a, const struct fsmap_quest
 	       (sweep || b->dev_bytes.start_bytes - end <= WORTH_READING_BYTES);
 }
 
-int fsmap_ask_all(const struct fsmap_view *view, struct fsmap_question *questions, size_t n)
+int fsmap_ask_all(struct fsmap_view *view, struct fsmap_question *questions, size_t n)
 {
 	bool sweep = is_sweep_cheaper(view, n);
 	size_t n_here;
@@ -267,7 +319,7 @@ int fsmap_ask_all(const struct fsmap_view *view, struct fsmap_question *question
 	return 0;
 }
 
-int fsmap_ask(const struct fsmap_view *view, struct range dev_bytes, struct fsmap_answer *ret)
+int fsmap_ask(struct fsmap_view *view, struct range dev_bytes, struct fsmap_answer *ret)
 {
 	struct fsmap_question question = { .dev_bytes = dev_bytes };
 	int r;

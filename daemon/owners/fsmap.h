@@ -28,8 +28,9 @@ struct fsmap_view {
 	char filesystem[16];		/* "xfs", "ext4" or "" */
 	uint64_t size_bytes;		/* 0: not known */
 	uint64_t group_bytes;		/* records never cross a multiple of this; 0: not known */
-	bool names_owners;		/* there is a reverse map, and we may see it */
 	bool has_realtime;		/* XFS: data can be on another device as well */
+	bool learned;			/* what follows is known; else it is hoped for */
+	bool names_owners;		/* there is a reverse map, and we may see it */
 	bool finds_starts_only;		/* an old kernel leaves out what began earlier */
 };
 
@@ -56,6 +57,12 @@ struct fsmap_answer {
  */
 int fsmap_open(int fs_fd, struct fsmap_view *ret);
 
+/*
+ * Find out how far the map can be trusted, which asking does by itself as soon as an answer does
+ * not show it. 0 or negative errno.
+ */
+int fsmap_learn(struct fsmap_view *view);
+
 /* One of many questions, and its answer. */
 struct fsmap_question {
 	struct range dev_bytes;
@@ -67,10 +74,10 @@ struct fsmap_question {
  * Answer n questions, sorted by where they begin. Those that lie close together, or all where that
  * is cheaper, are one question to the kernel. 0 or -ENOMEM.
  */
-int fsmap_ask_all(const struct fsmap_view *view, struct fsmap_question *questions, size_t n);
+int fsmap_ask_all(struct fsmap_view *view, struct fsmap_question *questions, size_t n);
 
 /* 0 or negative errno; *ret is empty after a failure. */
-int fsmap_ask(const struct fsmap_view *view, struct range dev_bytes, struct fsmap_answer *ret);
+int fsmap_ask(struct fsmap_view *view, struct range dev_bytes, struct fsmap_answer *ret);
 void fsmap_answer_done(struct fsmap_answer *answer);
 
 /*

@@ -33,19 +33,6 @@ enum {
 	SCRUB_NEVER_RAN = 2,
 };
 
-static struct ndctl_bus *find_bus(struct ndctl_ctx *ctx, const char *name)
-{
-	struct ndctl_bus *bus;
-
-	ndctl_bus_foreach (ctx, bus) {
-		const char *devname = ndctl_bus_get_devname(bus);
-
-		if (devname && !strcmp(devname, name))
-			return bus;
-	}
-	return NULL;
-}
-
 /* A positive result is a short answer, which is usual: the buffer is as large as the largest. */
 static int submit(struct ndctl_cmd *cmd)
 {
@@ -139,7 +126,7 @@ int ars_records(const char *bus_name, struct range phys, struct badblocks **ret)
 	r = ndctl_context_new(&ctx);
 	if (r < 0)
 		return r;
-	bus = find_bus(ctx, bus_name);
+	bus = ndctl_context_bus(ctx, bus_name);
 	if (!bus)
 		return -ENODEV;
 	r = ask_capability(bus, phys, &cap);

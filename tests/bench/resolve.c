@@ -430,6 +430,8 @@ static int measure_all(const char *dir, const char *device, uint64_t n_files, co
 
 	b.disk = strrchr(device, '/') ? strrchr(device, '/') + 1 : device;
 	r = fd < 0 ? -errno : fsmap_open(fd, &view);
+	if (r >= 0)
+		r = fsmap_learn(&view);
 	if (r < 0)
 		die(dir, r);
 	b.is_xfs = !strcmp(view.filesystem, "xfs");
