@@ -130,9 +130,12 @@ static int continue_one(int64_t intent, uint64_t incident, const char *step,
 {
 	struct continuing *c = userdata;
 
-	if (strcmp(step, "pause") || !detail || (c->incident && c->incident != incident))
+	if (c->incident && c->incident != incident)
 		return 0;
-	pause_continue_recorded(c->flow->parts.proc_fd, detail);
+	if (!strcmp(step, "pause") && detail)
+		pause_continue_recorded(c->flow->parts.proc_fd, detail);
+	else if (strcmp(step, "plan"))
+		return 0; /* the next repair looks what became of it */
 	ledger_outcome(c->flow->parts.ledger, intent, -EINTR, NULL);
 	return 0;
 }

@@ -48,3 +48,22 @@ struct xfs_abi_parent {
 	char name[];		/* ends with NUL */
 };
 static_assert(sizeof(struct xfs_abi_parent) == 32, "as the kernel has it");
+
+/*
+ * XFS_IOC_VERIFY_MEDIA (Linux 7.0, fs/xfs/libxfs/xfs_fs.h): have the kernel read a range of a device
+ * of the filesystem, and tell all who listen (fsnotify, health monitors) what is bad there.
+ */
+struct xfs_abi_verify_media {
+	uint32_t device;
+	uint32_t flags;
+	uint64_t start_sector;	/* moved on by the kernel as far as all is good */
+	uint64_t end_sector;
+	uint32_t io_error;	/* by the kernel: a positive errno */
+	uint32_t max_io_bytes;	/* 0: the kernel's choice */
+	uint32_t rest_usec;	/* between two reads */
+	uint32_t reserved;	/* 0 */
+};
+#define XFS_ABI_VERIFY_MEDIA	    _IOWR('X', 70, struct xfs_abi_verify_media)
+#define XFS_ABI_DEVICE_DATA	    1
+#define XFS_ABI_VERIFY_MEDIA_REPORT 1
+static_assert(sizeof(struct xfs_abi_verify_media) == 40, "as the kernel has it");

@@ -35,6 +35,8 @@ static const struct need needs[] = {
 	{ CAP_FOWNER, "CAP_FOWNER", "other users' files can't be repaired", true },
 	{ CAP_FSETID, "CAP_FSETID", "a repair takes set-user-ID bits away", true },
 	{ CAP_KILL, "CAP_KILL", "other users' processes can't be signalled", true },
+	/* Without it their holders are stopped instead. */
+	{ CAP_LEASE, "CAP_LEASE", NULL, true },
 	{ CAP_CHOWN, "CAP_CHOWN", "root alone can use the sockets", false },
 	/* Not told here: what can't be loaded or opened is. */
 	{ CAP_SYSLOG, "CAP_SYSLOG", NULL, false },

@@ -13,12 +13,17 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <linux/fs.h>
 
 #include "cleanup.h"
 #include "owners/layout.h"
 #include "owners/look.h"
+
+/* In all that one search looks at: others can have leases for as long as they like. */
+#define LEASE_MAX_WAITS	 100u
+#define LEASE_PAUSE_MSEC 10
 
 struct looking {
 	struct look *look;
@@ -134,6 +139,25 @@ static bool is_elsewhere(const struct look *look, int fd)
 	       (ioctl(fd, FS_IOC_FSGETXATTR, &x) < 0 || x.fsx_xflags & FS_XFLAG_REALTIME);
 }
 
+/*
+ * Somebody can have a lease on it, a repair for some milliseconds: to wait for who gives one back
+ * in his own time is not for us.
+ */
+static int open_leased(struct look *look, const struct inode_facts *facts)
+{
+	const struct timespec pause = { .tv_nsec = LEASE_PAUSE_MSEC * 1000000L };
+	int fd;
+
+	for (;;) {
+		fd = handle_open(look->fs_fd, look->filesystem, facts->inode, facts->generation,
+				 O_RDONLY | O_NOATIME | O_NONBLOCK | O_NOCTTY);
+		if (fd != -EAGAIN || look->n_lease_waits == LEASE_MAX_WAITS)
+			return fd;
+		look->n_lease_waits++;
+		nanosleep(&pause, NULL);
+	}
+}
+
 int look_at_inode(struct look *look, const struct inode_facts *facts, unsigned parts)
 {
 	struct looking l = { .look = look, .facts = facts };
@@ -141,8 +165,7 @@ int look_at_inode(struct look *look, const struct inode_facts *facts, unsigned p
 	int r = 0;
 
 	look->seen_bytes = 0;
-	fd = handle_open(look->fs_fd, look->filesystem, facts->inode, facts->generation,
-			 O_RDONLY | O_NOATIME | O_NONBLOCK | O_NOCTTY);
+	fd = open_leased(look, facts);
 	if (fd == -ESTALE)
 		return -ENOENT;
 	if (fd < 0)

@@ -14,6 +14,7 @@ struct look {
 	bool always_shared; /* files can have blocks together, and the kernel does not say which */
 	bool has_realtime; /* XFS: some files may have their data on another device */
 	bool saw_shared;
+	unsigned n_lease_waits; /* for files that somebody else had a lease on */
 	uint64_t seen_bytes; /* of the inode that was looked at last: all its runs together */
 	/* Told of every run that is a file's data, where set; see layout_function. */
 	int (*on_run)(uint64_t inode, struct range bytes, void *userdata);

@@ -3,11 +3,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+
+#include <xfs/xfs.h>
 
 #include "locate/stack.h"
 #include "owners/handle.h"
@@ -16,6 +23,10 @@
 #include "repair/fs.h"
 #include "repair/store.h"
 #include "source/mce_history.h"
+
+/* Frozen for a snapshot is frozen for longer; and a busy machine needs its time to start a process.
+ */
+#define THAWED_TIMEOUT_MSEC 10000
 
 static int check_block_size(int fd)
 {
@@ -137,7 +148,7 @@ void repair_fs_close(struct repair_fs *fs)
 	*fs = (struct repair_fs){ .root_fd = -1, .store_fd = -1, .bdev_fd = -1 };
 }
 
-static int open_block_device(dev_t dev)
+static int open_block_device(dev_t dev, int flags)
 {
 	_cleanup_(freep) char *link = NULL;
 	char path[PATH_MAX], target[PATH_MAX];
@@ -153,8 +164,28 @@ static int open_block_device(dev_t dev)
 	if (asprintf(&link, "/dev/%s", strrchr(target, '/') ? strrchr(target, '/') + 1 : target) <
 	    0)
 		return -ENOMEM;
-	fd = open(link, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	fd = open(link, flags);
 	return fd < 0 ? -errno : fd;
+}
+
+int repair_fs_prepare_salvage(struct repair_fs *fs, uint64_t phys_start)
+{
+	int r;
+
+	if (fs->read_only)
+		return -EROFS;
+	if (mce_history_of(phys_start) != MCE_NEVER) {
+		if (fs->bdev_fd >= 0)
+			close(TAKE_FD(fs->bdev_fd));
+		return 0;
+	}
+	if (fs->bdev_fd < 0) {
+		r = open_block_device(fs->dev, O_RDONLY | O_DIRECT | O_CLOEXEC);
+		if (r < 0)
+			return r;
+		fs->bdev_fd = r;
+	}
+	return 0;
 }
 
 int repair_fs_prepare_remap(struct repair_fs *fs, uint64_t phys_start)
@@ -169,17 +200,63 @@ int repair_fs_prepare_remap(struct repair_fs *fs, uint64_t phys_start)
 			return r;
 		fs->store_fd = r;
 	}
+	return repair_fs_prepare_salvage(fs, phys_start);
+}
 
-	if (mce_history_of(phys_start) != MCE_NEVER) {
-		if (fs->bdev_fd >= 0)
-			close(TAKE_FD(fs->bdev_fd));
+int repair_fs_open_device(const struct repair_fs *fs)
+{
+	return open_block_device(fs->dev, O_WRONLY | O_DIRECT | O_DSYNC | O_CLOEXEC);
+}
+
+int repair_fs_can_share(const struct repair_fs *fs)
+{
+	struct xfs_fsop_geom geometry;
+
+	if (strcmp(fs->filesystem, "xfs"))
 		return 0;
-	}
-	if (fs->bdev_fd < 0) {
-		r = open_block_device(fs->dev);
-		if (r < 0)
-			return r;
-		fs->bdev_fd = r;
-	}
-	return 0;
+	if (ioctl(fs->root_fd, XFS_IOC_FSGEOMETRY, &geometry) < 0)
+		return -errno;
+	return !!(geometry.flags & XFS_FSOP_GEOM_FLAGS_REFLINK);
+}
+
+/*
+ * Wants to write, and changes nothing: there is no such attribute. Of the worker's descriptors, one
+ * has the lock of all repairs, which must not be kept for as long as we may have to wait.
+ */
+static _Noreturn void want_to_write(int fd)
+{
+	if (dup2(fd, 3) < 0 || close_range(4, ~0U, 0) < 0)
+		_exit(1);
+	fremovexattr(3, "trusted.hwpoisond.none");
+	_exit(0);
+}
+
+/*
+ * The kernel does not tell whether a filesystem is frozen: who writes waits, and can't even be
+ * killed. So another process tries; one that waits ends when the filesystem is thawed.
+ */
+int repair_fs_check_thawed(const struct repair_fs *fs)
+{
+	struct pollfd ended = { .events = POLLIN };
+	_cleanup_(closep) int pid_fd = -1;
+	pid_t pid;
+	int r;
+
+	if (fs->read_only)
+		return 0;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		want_to_write(fs->root_fd);
+	pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pid_fd < 0)
+		return -errno;
+	ended.fd = pid_fd;
+	do
+		r = poll(&ended, 1, THAWED_TIMEOUT_MSEC);
+	while (r < 0 && errno == EINTR);
+	if (r > 0)
+		waitpid(pid, NULL, 0);
+	return r < 0 ? -errno : r == 0 ? -EBUSY : 0;
 }

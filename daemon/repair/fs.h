@@ -17,6 +17,7 @@ struct repair_fs {
 	uint64_t phys_of_fs; /* physical address of byte 0 of its block device, as it follows from
 			      * the page that was found last; modulo 2^64 */
 	bool read_only;
+	int error; /* why it can't be worked on; 0: it can */
 };
 
 /*
@@ -32,6 +33,19 @@ int repair_fs_open(int proc_fd, dev_t dev, struct repair_fs *ret);
  */
 int repair_fs_find_page(struct repair_fs *fs, const struct address_map *map, uint64_t phys_start);
 void repair_fs_close(struct repair_fs *fs);
+
+/* Do its files share extents? 1, 0, or negative errno. */
+int repair_fs_can_share(const struct repair_fs *fs);
+
+/* 0: it can be written to; -EBUSY: whoever writes waits, it is frozen; or negative errno. */
+int repair_fs_check_thawed(const struct repair_fs *fs);
+
+/* Its block device for writing, past the page cache; an fd or negative errno. */
+int repair_fs_open_device(const struct repair_fs *fs);
+
+/* Open the block device for salvage, unless a machine check may have hit the page. 0 or negative
+ * errno. */
+int repair_fs_prepare_salvage(struct repair_fs *fs, uint64_t phys_start);
 
 /* Open what only a remap needs: the store, and the block device for salvage unless a machine check
  * may have hit the page. 0 or negative errno. */

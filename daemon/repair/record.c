@@ -15,6 +15,7 @@
 #include "repair/record.h"
 #include "repair/salvage.h"
 #include "repair/store.h"
+#include "source/nvdimm.h"
 
 struct json_object *record_page(uint64_t phys_start)
 {
@@ -50,6 +51,31 @@ struct json_object *record_swap(const struct target *t, const struct salvaged_pa
 	return detail;
 }
 
+struct boot_id {
+	char text[40]; /* "" where nobody says */
+};
+
+static struct boot_id this_boot(void)
+{
+	_cleanup_(closep) int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	struct boot_id id = { "" };
+	ssize_t n = fd < 0 ? -1 : read(fd, id.text, sizeof(id.text) - 1);
+
+	id.text[n > 0 ? n : 0] = '\0';
+	id.text[strcspn(id.text, "\n")] = '\0';
+	return id;
+}
+
+struct json_object *record_write(const struct target *t, const struct salvaged_page *page)
+{
+	struct json_object *detail = record_swap(t, page);
+	struct boot_id boot = this_boot();
+
+	if (detail)
+		json_object_object_add(detail, "boot_id", json_object_new_string(boot.text));
+	return detail;
+}
+
 struct json_object *record_result(const struct page_result *result)
 {
 	struct json_fields f = json_fields_new();
@@ -78,7 +104,8 @@ struct step {
 	bool finished;
 	int result;
 	struct json_object *swap; /* NULL: not a swap */
-	const char *end_state; /* of a finished "remap" */
+	struct json_object *detail;
+	const char *end_state; /* of a finished method */
 };
 
 static const char *member_string(struct json_object *o, const char *name)
@@ -107,15 +134,23 @@ static bool step_of_page(struct json_object *element, uint64_t phys_start, struc
 		ret->finished = json_object_get_boolean(value);
 	if (json_object_object_get_ex(element, "result", &value))
 		ret->result = json_object_get_int(value);
+	ret->detail = detail;
 	json_object_object_get_ex(detail, "swap", &ret->swap);
 	json_object_object_get_ex(element, "outcome", &outcome);
 	ret->end_state = member_string(outcome, "state");
 	return true;
 }
 
+/* The step around all others of a page. */
+static bool is_method(const struct step *step)
+{
+	return !strcmp(step->name, "remap") || !strcmp(step->name, "rewrite") ||
+	       !strcmp(step->name, "clear-zero");
+}
+
 static bool ends_page(const struct step *step)
 {
-	return !strcmp(step->name, "remap") && step->finished && step->end_state &&
+	return is_method(step) && step->finished && step->end_state &&
 	       !strcmp(step->end_state, "done");
 }
 
@@ -137,6 +172,7 @@ struct sum {
 	struct incident *losses; /* in its repair */
 	uint64_t zeroed_bytes, salvaged_bytes, restored_bytes;
 	int n_swaps;
+	bool write_failed; /* one that may have changed the media for all that */
 };
 
 static int sum_start(struct sum *sum, uint64_t phys_start)
@@ -164,8 +200,14 @@ static int sum_add(struct sum *sum, struct json_object *swap)
 	return move_losses(in, sum->losses);
 }
 
+/* Did a write with this result get as far as the media? */
+static bool may_have_cleared(int result)
+{
+	return result == -EFAULT || result == -EIO || result == -EINTR;
+}
+
 /*
- * Walk the page's steps. *ret_ended: its last step of all is a "remap" that ended well; then *ret
+ * Walk the page's steps. *ret_ended: its last step of all is a method that ended well; then *ret
  * is the sum of that run, else the sum since the last such end.
  */
 static int sum_history(const struct repair_journal *j, uint64_t phys_start, struct sum *ret,
@@ -185,7 +227,7 @@ static int sum_history(const struct repair_journal *j, uint64_t phys_start, stru
 
 		if (!step_of_page(json_object_array_get_idx(history, i), phys_start, &step))
 			continue;
-		if (!strcmp(step.name, "remap") && *ret_ended) {
+		if (is_method(&step) && *ret_ended) {
 			r = sum_start(ret, phys_start); /* bad again after a good end */
 			*ret_ended = false;
 		}
@@ -193,6 +235,8 @@ static int sum_history(const struct repair_journal *j, uint64_t phys_start, stru
 			*ret_ended = true;
 		if (r >= 0 && step.swap && step.finished && step.result == 0)
 			r = sum_add(ret, step.swap);
+		if (step.finished && !strcmp(step.name, "write") && may_have_cleared(step.result))
+			ret->write_failed = true;
 	}
 	return r;
 }
@@ -215,14 +259,23 @@ int record_losses(const struct repair_journal *j, uint64_t phys_start, struct in
 	return r;
 }
 
-/* Was the swap done before we were cut off? 1, 0, or negative errno. */
-static int swap_was_done(int root_fd, const char *filesystem, struct json_object *swap,
-			 uint64_t dev_offset_bytes)
+int record_write_failed(const struct repair_journal *j, uint64_t phys_start)
+{
+	struct sum sum = { 0 };
+	bool ended;
+	int r;
+
+	r = sum_history(j, phys_start, &sum, &ended);
+	incident_free(sum.losses);
+	return r < 0 ? r : sum.write_failed;
+}
+
+/* Its owner's page, open for reading. 1; 0: the file is gone, and with it what it lost. */
+static int open_swapped(int root_fd, const char *filesystem, struct json_object *swap,
+			struct target *ret)
 {
 	_cleanup_(incident_freep) struct incident *in = NULL;
-	struct json_object *owners, *value;
-	struct target t = { .fd = -1 };
-	_cleanup_(closep) int fd = -1;
+	struct json_object *owners, *owner, *value;
 	int r;
 
 	r = incident_from_json(swap, &in);
@@ -230,29 +283,102 @@ static int swap_was_done(int root_fd, const char *filesystem, struct json_object
 		return r;
 	if (in->n_owners != 1)
 		return -EBADMSG;
+	*ret = (struct target){ .fd = -1 };
 	json_object_object_get_ex(swap, "owners", &owners);
-	if (json_object_object_get_ex(json_object_array_get_idx(owners, 0), "page_offset_bytes",
-				      &value))
-		t.page_offset_bytes = json_object_get_uint64(value);
+	owner = json_object_array_get_idx(owners, 0);
+	if (json_object_object_get_ex(owner, "page_offset_bytes", &value))
+		ret->page_offset_bytes = json_object_get_uint64(value);
+	if (json_object_object_get_ex(owner, "page_length_bytes", &value))
+		ret->length_bytes = (uint32_t)json_object_get_int(value);
+	if (ret->length_bytes > PAGE_BYTES)
+		return -EBADMSG;
 
-	fd = handle_open(root_fd, filesystem, in->owners[0].inode, in->owners[0].generation,
-			 O_RDONLY | O_CLOEXEC);
-	if (fd == -ESTALE || fd == -ENOENT)
-		return 0; /* the file is gone, and with it what it lost */
-	if (fd < 0)
-		return fd;
-	t.fd = fd;
+	r = handle_open(root_fd, filesystem, in->owners[0].inode, in->owners[0].generation,
+			O_RDONLY | O_CLOEXEC);
+	if (r == -ESTALE || r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	ret->fd = r;
+	return 1;
+}
+
+/* Was the swap done before we were cut off? 1, 0, or negative errno. */
+static int swap_was_done(int root_fd, const char *filesystem, struct json_object *swap,
+			 uint64_t dev_offset_bytes)
+{
+	struct target t;
+	int r;
+
+	r = open_swapped(root_fd, filesystem, swap, &t);
+	if (r <= 0)
+		return r;
 	r = target_is_on(&t, dev_offset_bytes);
+	target_close(&t);
 	return r < 0 ? r : !r;
 }
 
-int record_close_cut_off(const struct repair_journal *j, int root_fd, const char *filesystem,
+/* Does a sector that was lost hold what was to be written there, or was none lost? */
+static bool reads_as_written(const struct target *t, const struct salvaged_page *saved)
+{
+	uint8_t data[PAGE_BYTES];
+
+	if (pread(t->fd, data, t->length_bytes, (off_t)t->page_offset_bytes) !=
+	    (ssize_t)t->length_bytes)
+		return false;
+	for (uint32_t at = 0; at < t->length_bytes; at += SECTOR_BYTES) {
+		uint32_t n = t->length_bytes - at < SECTOR_BYTES ? t->length_bytes - at
+								 : SECTOR_BYTES;
+
+		if (saved->bad_sectors & 1u << at / SECTOR_BYTES &&
+		    !memcmp(data + at, saved->data + at, n))
+			return true;
+	}
+	return !saved->bad_sectors && !memcmp(data, saved->data, t->length_bytes);
+}
+
+static int is_clean(const struct repair_job *job, uint64_t phys_start)
+{
+	int r = nvdimm_is_bad(job->map, (struct range){ phys_start, PAGE_BYTES });
+
+	return r < 0 ? r : !r;
+}
+
+/*
+ * Was a page written before we were cut off? The lists say, while the machine ran on. A machine
+ * that went down in the middle of it can have cleared what it did not write any more: that is lost
+ * just as well. 1, 0, or negative errno.
+ */
+static int write_was_done(const struct repair_job *job, int root_fd, const char *filesystem,
+			  uint64_t phys_start, const struct step *step)
+{
+	const char *boot = member_string(step->detail, "boot_id");
+	struct boot_id now = this_boot();
+	struct salvaged_page saved;
+	struct target t;
+	int r;
+
+	r = is_clean(job, phys_start);
+	if (r <= 0)
+		return r;
+	r = journal_get_salvage(job->journal, phys_start, &saved);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = open_swapped(root_fd, filesystem, step->swap, &t);
+	if (r <= 0)
+		return r;
+	r = !boot || strcmp(boot, now.text) || reads_as_written(&t, &saved);
+	target_close(&t);
+	return r;
+}
+
+int record_close_cut_off(const struct repair_job *job, int root_fd, const char *filesystem,
 			 uint64_t phys_start, uint64_t dev_offset_bytes)
 {
 	_cleanup_(json_object_putp) struct json_object *history = NULL;
 	int r;
 
-	r = journal_history(j, phys_start, &history);
+	r = journal_history(job->journal, phys_start, &history);
 	for (size_t i = 0; r >= 0 && i < json_object_array_length(history); i++) {
 		struct step step;
 		int result = -EINTR;
@@ -261,12 +387,17 @@ int record_close_cut_off(const struct repair_journal *j, int root_fd, const char
 		    step.finished)
 			continue;
 		if (step.swap) {
-			r = swap_was_done(root_fd, filesystem, step.swap, dev_offset_bytes);
+			if (!strcmp(step.name, "zero"))
+				r = is_clean(job, phys_start);
+			else if (!strcmp(step.name, "write"))
+				r = write_was_done(job, root_fd, filesystem, phys_start, &step);
+			else
+				r = swap_was_done(root_fd, filesystem, step.swap, dev_offset_bytes);
 			if (r < 0)
 				return r;
 			result = r ? 0 : -EINTR;
 		}
-		r = journal_outcome(j, step.intent, result, NULL);
+		r = journal_outcome(job->journal, step.intent, result, NULL);
 	}
 	return r < 0 ? r : 0;
 }

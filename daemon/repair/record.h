@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * record: what a remap puts in the journal, and what it reads there after it was cut off.
+ * record: what a repair of files puts in the journal, and what it reads there after it was cut off.
  *
- * A page's steps are "remap" (around all of it), "pause", "swap" (one for each owner) and "clear".
- * A swap carries the owner and the bytes it loses, so that the losses are known even if the process
- * that swapped died right after.
+ * A page's steps are "remap" (around all of it), "pause", "swap" (one for each owner) and "clear";
+ * or "rewrite", "pause" and "write"; or "clear-zero", "pause" and "zero". A swap, a write and a zero
+ * carry the owner and the bytes it loses, so that the losses are known even if the process that did
+ * it died right after.
  */
 #pragma once
 
@@ -21,6 +22,7 @@
 /* Details and outcomes, new references; NULL: out of memory. */
 struct json_object *record_page(uint64_t phys_start);
 struct json_object *record_swap(const struct target *t, const struct salvaged_page *page);
+struct json_object *record_write(const struct target *t, const struct salvaged_page *page);
 struct json_object *record_result(const struct page_result *result);
 
 /* Does this owner lie in a filesystem's store: is it a spare or quarantine of ours? */
@@ -28,14 +30,19 @@ bool record_is_in_store(const struct owner *owner);
 
 /*
  * Close the page's steps that have no outcome. A swap was done if the owner's page no longer lies
- * on the bad block. 0 or negative errno.
+ * on the bad block; a write if the page is no longer bad and something of what was written is
+ * there; a zero if the page is no longer bad. root_fd -1: no filesystem. 0 or negative errno.
  */
-int record_close_cut_off(const struct repair_journal *j, int root_fd, const char *filesystem,
+int record_close_cut_off(const struct repair_job *job, int root_fd, const char *filesystem,
 			 uint64_t phys_start, uint64_t dev_offset_bytes);
 
 /*
  * Add up the swaps of the page's last repair, be it ended, cut off or under way: losses are
- * appended to in->repair, bytes of media are counted once, in *result. Number of swaps, or negative errno.
+ * appended to in->repair, bytes of media are counted once, in *result. Number of swaps, or negative
+ * errno.
  */
 int record_losses(const struct repair_journal *j, uint64_t phys_start, struct incident *in,
 		  struct page_result *result);
+
+/* Did a write of the page fail since it was last repaired? 1, 0, negative errno. */
+int record_write_failed(const struct repair_journal *j, uint64_t phys_start);

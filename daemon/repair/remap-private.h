@@ -2,9 +2,9 @@
 /* remap-private: what the files of remap share (remap.c, remap-swap.c, remap-clear.c). */
 #pragma once
 
-#include "repair/pause.h"
 #include "repair/remap.h"
 #include "repair/target.h"
+#include "repair/writers.h"
 
 struct remap {
 	const struct repair_job *job;
@@ -20,8 +20,7 @@ struct remap {
 	struct salvaged_page saved;
 	bool have_saved;
 	int64_t intent; /* "remap", 0: not begun */
-	struct paused paused;
-	int64_t pause_intent;
+	struct writers writers;
 	unsigned n_spares;
 	struct page_result *result;
 };

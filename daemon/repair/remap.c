@@ -2,7 +2,7 @@
 /*
  * remap: see remap.h.
  *
- *   repair -> [remap] -> store, salvage, pause, target
+ *   repair -> [remap] -> store, salvage, writers, target
  *
  * Read remap_page() first: it is the protocol. Each step looks at what an earlier, cut off attempt
  * left (quarantine file, salvage in the ledger, owners already swapped) and goes on from there, so
@@ -120,72 +120,13 @@ static int begin(struct remap *m)
 	return journal_intent(m->job->journal, "remap", detail, &m->intent);
 }
 
-/* ---- stop ---- */
-
-static const struct holder *find_holder(const struct incident *in, pid_t pid)
-{
-	for (size_t i = 0; i < in->n_holders; i++)
-		if (in->holders[i].pid == pid)
-			return &in->holders[i];
-	return NULL;
-}
-
-static int check_pausable(struct remap *m)
-{
-	for (size_t i = 0; i < m->paused.n; i++) {
-		const struct holder *holder = find_holder(m->in, m->paused.all[i].pid);
-		const char *why = pause_refusal(m->job->policy, m->in, holder);
-
-		if (why)
-			return result_stop(m->result, "waiting", "held",
-					   "process %d (%s) holds the page and is not paused: %s",
-					   holder->pid, holder->comm, why);
-	}
-	return 0;
-}
-
-static int stop_writers(struct remap *m)
-{
-	_cleanup_(json_object_putp) struct json_object *detail = NULL;
-	int r;
-
-	r = pause_candidates(m->job->proc_fd, m->in, &m->paused);
-	if (r < 0 || !m->paused.n)
-		return r;
-	r = check_pausable(m);
-	if (r != 0)
-		return r;
-
-	detail = pause_to_json(&m->paused);
-	if (!detail)
-		return -ENOMEM;
-	r = journal_intent(m->job->journal, "pause", detail, &m->pause_intent);
-	if (r < 0)
-		return r;
-	r = pause_stop(m->job->proc_fd, &m->paused);
-	if (r == -EBUSY)
-		return result_stop(
-			m->result, "waiting", "held",
-			"a process that could touch the page did not stop within a second");
-	return r;
-}
-
-static int continue_writers(struct remap *m, int result)
-{
-	int64_t intent = m->pause_intent;
-
-	pause_continue(&m->paused);
-	m->pause_intent = 0;
-	return intent ? journal_outcome(m->job->journal, intent, result, NULL) : 0;
-}
-
 /* ---- the protocol ---- */
 
 static int give_owners_a_good_block(struct remap *m)
 {
 	int r;
 
-	r = stop_writers(m);
+	r = writers_stop(m->job, m->in, &m->writers, m->result);
 	if (r != 0)
 		return r;
 	r = remap_pin(m);
@@ -200,34 +141,6 @@ static int give_owners_a_good_block(struct remap *m)
 	return remap_read_back(m);
 }
 
-/* Between pin and swap an error changes nothing yet: say which, and let the block go again. */
-static int explain_error(struct remap *m, int r)
-{
-	switch (r) {
-	case -EPIPE:
-	case -ENOMEM:
-	case -EREMOTEIO:
-		return r; /* not an outcome: nobody would hear of it */
-	case -EDQUOT:
-		/* XFS wants room for a split of the file's extent map, root's privilege or not. */
-		return result_stop(
-			m->result, "waiting", "no-space",
-			"the quota of its owner leaves no room to change the file's map");
-	case -ENOSPC:
-		return result_stop(m->result, "waiting", "no-space",
-				   "the filesystem has no room for the spare page");
-	case -EROFS:
-		return result_stop(m->result, "waiting", "read-only",
-				   "the filesystem is read-only");
-	case -ESTALE:
-		return result_stop(m->result, "waiting", "moved",
-				   "the file changed while it was repaired");
-	default:
-		return result_stop(m->result, "failed", "io-error",
-				   "the filesystem gave an error: %s", strerror(-r));
-	}
-}
-
 static int run(struct remap *m)
 {
 	int r;
@@ -240,8 +153,8 @@ static int run(struct remap *m)
 		return r;
 	/* Spares of an attempt that was cut off are in the way, or have done their work. */
 	store_remove_spares(m->fs->store_fd, m->in->number, m->page.start_bytes);
-	r = record_close_cut_off(m->job->journal, m->fs->root_fd, m->fs->filesystem,
-				 m->page.start_bytes, m->dev_offset);
+	r = record_close_cut_off(m->job, m->fs->root_fd, m->fs->filesystem, m->page.start_bytes,
+				 m->dev_offset);
 	if (r < 0)
 		return r;
 	if (!m->pinned) {
@@ -263,9 +176,9 @@ static int run(struct remap *m)
 	if (m->n_targets) {
 		r = give_owners_a_good_block(m);
 		store_remove_spares(m->fs->store_fd, m->in->number, m->page.start_bytes);
-		continue_writers(m, r < 0 ? r : 0);
+		writers_continue(m->job, &m->writers, r < 0 ? r : 0);
 		if (r < 0)
-			r = explain_error(m, r);
+			r = result_explain(m->result, r);
 		if (r != 0)
 			return r;
 	}
@@ -307,7 +220,7 @@ static void done(struct remap *m)
 	free(m->targets);
 	if (m->quarantine_fd >= 0)
 		close(m->quarantine_fd);
-	pause_done(&m->paused);
+	writers_done(&m->writers);
 }
 
 int remap_page(const struct repair_job *job, const struct repair_fs *fs, struct incident *in,

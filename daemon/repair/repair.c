@@ -2,7 +2,7 @@
 /*
  * repair: see repair.h. Asks anew, plans, runs the plan page by page, adds up.
  *
- *   respond -> [repair] -> plan, remap, clear
+ *   respond -> [repair] -> plan, remap, rewrite, clear-zero, clear
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,16 +12,15 @@
 #include "json-fields.h"
 #include "owners/owners.h"
 #include "policy/verdict.h"
+#include "repair/clear-zero.h"
 #include "repair/clear.h"
 #include "repair/fs.h"
-#include "repair/pause.h"
-#include "repair/plan.h"
 #include "repair/record.h"
 #include "repair/remap.h"
-#include "repair/repair.h"
+#include "repair/repair-private.h"
 #include "repair/restore.h"
-#include "repair/salvage.h"
-#include "source/mce_history.h"
+#include "repair/rewrite.h"
+#include "repair/tell_fs.h"
 #include "source/nvdimm.h"
 
 /* Owners can move while we work; a repair that never catches up with them waits instead. */
@@ -52,7 +51,7 @@ static int find_device(const struct repair_job *job, struct incident *in)
 	return 0;
 }
 
-static int ask_anew(const struct repair_job *job, struct incident *in)
+int repair_ask_anew(const struct repair_job *job, struct incident *in)
 {
 	int r;
 
@@ -92,12 +91,37 @@ static int add_up(struct incident *in, const struct page_result *result)
 	return set_outcome(in, result->state, result->reason, result->detail);
 }
 
-static void refuse_page(const struct page_plan *page, struct page_result *ret)
+static int open_fs(const struct repair_job *job, dev_t dev, struct repair_fs *fs)
+{
+	if (!dev)
+		return 0;
+	if (dev == fs->dev)
+		return fs->error; /* it is as it was for the page before */
+	repair_fs_close(fs);
+	fs->error = repair_fs_open(job->proc_fd, dev, fs);
+	if (fs->error >= 0)
+		fs->error = repair_fs_check_thawed(fs);
+	return fs->error;
+}
+
+/* What is not repaired, its filesystem shall know of at least. */
+static bool tell_filesystem(const struct repair_job *job, const struct page_plan *page,
+			    struct repair_fs *fs)
+{
+	return page->dev && open_fs(job, page->dev, fs) >= 0 &&
+	       repair_fs_find_page(fs, job->map, page->phys_start) >= 0 &&
+	       tell_fs_of_page(fs, page->phys_start) > 0;
+}
+
+static void refuse_page(const struct repair_job *job, const struct page_plan *page,
+			struct repair_fs *fs, struct page_result *ret)
 {
 	bool by_rule = !strcmp(page->reason, "rule");
+	bool told = !by_rule && tell_filesystem(job, page, fs);
 
 	*ret = (struct page_result){ 0 };
-	result_stop(ret, by_rule ? "none" : "failed", page->reason, "%s", page->detail);
+	result_stop(ret, by_rule ? "none" : "failed", page->reason, "%s%s", page->detail,
+		    told ? "; the filesystem was told" : "");
 }
 
 static int explain_fs(int r, struct page_result *ret)
@@ -107,6 +131,9 @@ static int explain_fs(int r, struct page_result *ret)
 				   "the filesystem is not mounted any more");
 	if (r == -EROFS)
 		return result_stop(ret, "waiting", "read-only", "the filesystem is read-only");
+	if (r == -EBUSY)
+		return result_stop(ret, "waiting", "frozen",
+				   "the filesystem is frozen, nothing can be written");
 	if (r == -EOPNOTSUPP)
 		return result_stop(ret, "failed", "block-size",
 				   "the filesystem's blocks are not %u bytes", PAGE_BYTES);
@@ -122,44 +149,83 @@ static int explain_fs(int r, struct page_result *ret)
 			   strerror(-r));
 }
 
-static int open_fs(const struct repair_job *job, dev_t dev, struct repair_fs *fs)
+/* For the plan. One that can't be opened tells so by each of its pages. */
+bool repair_can_share(dev_t dev, const char *filesystem, void *userdata)
 {
-	if (!dev || dev == fs->dev)
+	struct sharing *sharing = userdata;
+	struct repair_fs fs;
+
+	if (filesystem && strcmp(filesystem, "xfs"))
+		return false;
+	if (dev != sharing->dev) {
+		sharing->dev = dev;
+		sharing->can = repair_fs_open(sharing->proc_fd, dev, &fs) < 0 ||
+			       repair_fs_can_share(&fs) != 0;
+		repair_fs_close(&fs);
+	}
+	return sharing->can;
+}
+
+/* A page that is no longer bad may be one whose repair was cut off near its end: that goes to its
+ * end. */
+static enum method_id method_for(const struct page_plan *page, bool bad, const struct repair_fs *fs)
+{
+	if (bad)
+		return page->method->id;
+	if (page->method && page->method->writes_files)
+		return page->method->id;
+	return repair_fs_can_share(fs) > 0 ? METHOD_REMAP : METHOD_REWRITE;
+}
+
+static int prepare(const struct repair_job *job, const struct page_plan *page, bool bad,
+		   struct repair_fs *fs, enum method_id *ret_method)
+{
+	int r = open_fs(job, page->dev, fs);
+
+	if (r < 0)
+		return r;
+	*ret_method = page->dev ? method_for(page, bad, fs) : page->method->id;
+	if (!page->dev)
 		return 0;
-	repair_fs_close(fs);
-	return repair_fs_open(job->proc_fd, dev, fs);
+	r = repair_fs_find_page(fs, job->map, page->phys_start);
+	if (r >= 0 && *ret_method == METHOD_REMAP)
+		r = repair_fs_prepare_remap(fs, page->phys_start);
+	if (r >= 0 && *ret_method == METHOD_REWRITE)
+		r = repair_fs_prepare_salvage(fs, page->phys_start);
+	return r;
 }
 
 static int run_page(const struct repair_job *job, struct incident *in, const struct page_plan *page,
 		    struct repair_fs *fs, struct page_result *ret)
 {
-	bool remap;
+	enum method_id method;
 	int bad, r;
 
 	*ret = (struct page_result){ .state = "done" };
 	bad = nvdimm_is_bad(job->map, (struct range){ page->phys_start, PAGE_BYTES });
-	if (bad < 0 || (bad == 0 && !page->dev))
+	if (bad < 0 || (bad == 0 && !page->dev && !page->method))
 		return bad;
 	if (bad && !page->method) {
-		refuse_page(page, ret);
+		refuse_page(job, page, fs, ret);
 		return 0;
 	}
-	/* A page that is no longer bad may be one whose remap was cut off near its end: that goes
-	 * to its end. */
-	remap = !bad || page->method->id == METHOD_REMAP;
-	r = open_fs(job, page->dev, fs);
-	if (r >= 0 && page->dev)
-		r = repair_fs_find_page(fs, job->map, page->phys_start);
-	if (r >= 0 && remap)
-		r = repair_fs_prepare_remap(fs, page->phys_start);
+	r = prepare(job, page, bad, fs, &method);
 	if (r < 0) {
 		explain_fs(r, ret);
 		return 0;
 	}
 
-	if (remap)
+	switch (method) {
+	case METHOD_REMAP:
 		return remap_page(job, fs, in, page->phys_start, ret);
-	return clear_page(job, page->dev ? fs : NULL, in, page->phys_start, ret);
+	case METHOD_REWRITE:
+		return rewrite_page(job, fs, in, page->phys_start, ret);
+	case METHOD_CLEAR_ZERO:
+		return clear_zero_page(job, in, page->phys_start, ret);
+	case METHOD_CLEAR:
+		return bad ? clear_page(job, page->dev ? fs : NULL, in, page->phys_start, ret) : 0;
+	}
+	return -EINVAL;
 }
 
 static void start_over(struct incident *in)
@@ -250,21 +316,45 @@ static int run_batch(const struct repair_job *given, struct incident *in,
 	return run_pages(&job, in, pages, n_pages, fs);
 }
 
+/* ---- the plan, on record ---- */
+
+static int begin_plan(const struct repair_job *job, const struct plan *plan, int64_t *ret_intent)
+{
+	_cleanup_(json_object_putp) struct json_object *detail = plan_to_json(plan);
+
+	return detail ? journal_intent(job->journal, "plan", detail, ret_intent) : -ENOMEM;
+}
+
+static int end_plan(const struct repair_job *job, const struct incident *in, int64_t intent)
+{
+	struct json_fields f = json_fields_new();
+	_cleanup_(json_object_putp) struct json_object *outcome = NULL;
+
+	field_put_string(&f, "state", in->repair.state);
+	field_put_string(&f, "reason", in->repair.reason);
+	outcome = json_fields_done(&f);
+	return outcome ? journal_outcome(job->journal, intent, 0, outcome) : -ENOMEM;
+}
+
 static int run_round(const struct repair_job *job, struct incident *in)
 {
 	struct repair_fs fs = { .root_fd = -1, .store_fd = -1, .bdev_fd = -1 };
+	struct sharing sharing = { .proc_fd = job->proc_fd };
+	int64_t intent = 0;
 	struct plan plan;
 	int r;
 
 	start_over(in);
-	r = ask_anew(job, in);
+	r = repair_ask_anew(job, in);
 	if (r == -ENODEV)
 		return set_outcome(in, "waiting", "no-device", "the device of the page is away");
 	if (r >= 0)
 		r = policy_says_less(job, in);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = plan_make(in, in->repair.wish, &plan);
+	r = plan_make(in, in->repair.wish, repair_can_share, &sharing, &plan);
+	if (r >= 0)
+		r = begin_plan(job, &plan, &intent);
 	for (size_t i = 0; r >= 0 && i < plan.n_pages; i += RESTORE_MAX_PAGES) {
 		size_t n = plan.n_pages - i;
 
@@ -273,7 +363,7 @@ static int run_round(const struct repair_job *job, struct incident *in)
 	}
 	repair_fs_close(&fs);
 	plan_done(&plan);
-	return r;
+	return r < 0 ? r : end_plan(job, in, intent);
 }
 
 int repair_run(const struct repair_job *job, struct incident *in)
@@ -286,116 +376,4 @@ int repair_run(const struct repair_job *job, struct incident *in)
 			break;
 	}
 	return r;
-}
-
-/* ---- preview ---- */
-
-static struct json_object *steps_to_json(const struct repair_method *method)
-{
-	struct json_object *steps = json_object_new_array();
-
-	for (const char *const *step = method->steps; steps && *step; step++)
-		json_object_array_add(steps, json_object_new_string(*step));
-	return steps;
-}
-
-static struct json_object *files_to_json(const struct incident *in, uint64_t phys_start)
-{
-	struct range page = { phys_start, PAGE_BYTES };
-	struct json_object *files = json_object_new_array();
-
-	for (size_t i = 0; files && i < in->n_owners; i++) {
-		const struct owner *owner = &in->owners[i];
-
-		if (range_overlaps((struct range){ owner->phys_start, owner->length_bytes }, page))
-			json_object_array_add(files, owner_to_json(owner));
-	}
-	return files;
-}
-
-static int preview_page(const struct repair_job *job, const struct incident *in,
-			const struct page_plan *page, struct json_object *pages,
-			struct repair *sums)
-{
-	_cleanup_(badblocks_freep) struct badblocks *bad = NULL;
-	struct json_fields f = json_fields_new();
-	uint64_t lost;
-	int r;
-
-	field_put_hex(&f, "phys_start", page->phys_start);
-	field_put_string(&f, "method", page->method ? page->method->name : NULL);
-	field_put_string(&f, "reason", page->reason);
-	field_put_string(&f, "detail", page->detail);
-	if (page->method)
-		field_put_object(&f, "steps", steps_to_json(page->method));
-	field_put_object(&f, "owners", files_to_json(in, page->phys_start));
-	json_object_array_add(pages, f.object);
-	if (f.r < 0 || !page->method || page->method->id != METHOD_REMAP)
-		return f.r;
-
-	r = nvdimm_bad_within(job->map, (struct range){ page->phys_start, PAGE_BYTES }, &bad);
-	if (r < 0)
-		return r;
-	lost = SECTOR_BYTES * __builtin_popcount(salvage_bad_sectors(bad, page->phys_start));
-	if (mce_history_of(page->phys_start) != MCE_NEVER)
-		lost = PAGE_BYTES;
-	sums->zeroed_bytes += lost;
-	sums->salvaged_bytes += PAGE_BYTES - lost;
-	return 0;
-}
-
-/* Who must let go first: those that hold the page and may not be paused. */
-static struct json_object *waits_for(const struct repair_job *job, const struct incident *in)
-{
-	struct json_object *list = json_object_new_array();
-	struct paused writers;
-
-	if (!list || pause_candidates(job->proc_fd, in, &writers) < 0)
-		return list;
-	for (size_t i = 0; i < in->n_holders; i++) {
-		const struct holder *holder = &in->holders[i];
-
-		for (size_t k = 0; k < writers.n; k++)
-			if (writers.all[k].pid == holder->pid &&
-			    pause_refusal(job->policy, in, holder))
-				json_object_array_add(list, holder_to_json(holder));
-	}
-	pause_done(&writers);
-	return list;
-}
-
-int repair_preview(const struct repair_job *job, struct incident *in, struct json_object **ret)
-{
-	struct json_object *pages = json_object_new_array();
-	struct json_fields f = json_fields_new();
-	struct repair sums = { 0 };
-	const char *method = NULL;
-	struct plan plan = { 0 };
-	int r;
-
-	r = ask_anew(job, in);
-	if (r >= 0)
-		r = plan_make(in, in->repair.wish, &plan);
-	for (size_t i = 0; r >= 0 && i < plan.n_pages; i++) {
-		if (plan.pages[i].method)
-			method = plan.pages[i].method->name;
-		r = preview_page(job, in, &plan.pages[i], pages, &sums);
-	}
-	plan_done(&plan);
-
-	field_put_uint(&f, "incident", in->number);
-	field_put_string(&f, "wish", repair_wish_name(in->repair.wish));
-	field_put_string(&f, "method", method);
-	field_put_object(&f, "pages", pages);
-	field_put_uint(&f, "zeroed_bytes", sums.zeroed_bytes);
-	field_put_uint(&f, "salvaged_bytes", sums.salvaged_bytes);
-	field_put_object(&f, "waits_for", waits_for(job, in));
-	if (r >= 0)
-		r = f.r;
-	if (r < 0) {
-		json_object_put(f.object);
-		return r;
-	}
-	*ret = f.object;
-	return 0;
 }

@@ -10,7 +10,8 @@
  * repair that was cut off is finished by running it again: every step looks first at what is there
  * already.
  *
- * plan.h decides what is to be done page by page; remap.h and clear.h do it.
+ * plan.h decides what is to be done page by page; remap.h, rewrite.h, clear-zero.h and clear.h do
+ * it.
  */
 #pragma once
 
@@ -42,7 +43,7 @@ int repair_run(const struct repair_job *job, struct incident *in);
 /*
  * What repair_run() would do now, touching nothing:
  * {"incident","wish","method","pages":[{"phys_start","method" or
- * "reason","steps","files"}],"zeroed_bytes","salvaged_bytes","waits_for":[{"pid","comm"}]}. Bytes
+ * "reason","steps","owners","zeroed_bytes","salvaged_bytes"}],"zeroed_bytes","salvaged_bytes","waits_for":[{"pid","comm"}]}. Bytes
  * are what badblocks promise; a read may still fail. 0 with a new reference, or negative errno.
  */
 int repair_preview(const struct repair_job *job, struct incident *in, struct json_object **ret);

@@ -2,7 +2,7 @@
 /*
  * restore: see restore.h.
  *
- *   repair -> [restore] -> respond/hook; the bytes go to remap by way of the salvage
+ *   repair -> [restore] -> respond/hook; the bytes go to remap and rewrite by way of the salvage
  *
  * What is lost is foretold from the lists here, since the page is pinned and read later: a sector
  * that turns out to be unreadable only then was not asked for, and becomes zeros.
@@ -133,7 +133,7 @@ static int find_lost(const struct repair_job *job, const struct repair_fs *fs,
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < n_pages; i++) {
-		if (!pages[i].method || pages[i].method->id != METHOD_REMAP ||
+		if (!pages[i].method || !pages[i].method->writes_files ||
 		    pages[i].dev != fs->dev)
 			continue;
 		r = lost_sectors(job, pages[i].phys_start, &sectors);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* result: see result.h. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "repair/result.h"
 
@@ -16,4 +18,33 @@ int result_stop(struct page_result *result, const char *state, const char *reaso
 	vsnprintf(result->detail, sizeof(result->detail), format, args);
 	va_end(args);
 	return 1;
+}
+
+int result_explain(struct page_result *result, int r)
+{
+	switch (r) {
+	case -EPIPE:
+	case -ENOMEM:
+	case -EREMOTEIO:
+		return r; /* not an outcome: nobody would hear of it */
+	case -EDQUOT:
+		/* XFS wants room for a split of the file's extent map, root's privilege or not. */
+		return result_stop(
+			result, "waiting", "no-space",
+			"the quota of its owner leaves no room to change the file's map");
+	case -ENOSPC:
+		return result_stop(result, "waiting", "no-space",
+				   "the filesystem has no room for the spare page");
+	case -EROFS:
+		return result_stop(result, "waiting", "read-only", "the filesystem is read-only");
+	case -ESTALE:
+		return result_stop(result, "waiting", "moved",
+				   "the file changed while it was repaired");
+	case -ETXTBSY:
+		return result_stop(result, "waiting", "swap-file",
+				   "the file is an active swap file");
+	default:
+		return result_stop(result, "failed", "io-error", "the filesystem gave an error: %s",
+				   strerror(-r));
+	}
 }

@@ -16,3 +16,7 @@ struct page_result {
 /* Set state, reason and detail. Always 1: "the outcome is known, go no further". */
 int result_stop(struct page_result *result, const char *state, const char *reason,
 		const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* What an error of the filesystem means for a page of which nothing was changed yet. 1, or r itself
+ * where it is no outcome (out of memory, no ledger). */
+int result_explain(struct page_result *result, int r);

@@ -40,11 +40,26 @@ static int measure(struct target *t)
 		return -errno;
 	if (!S_ISREG(stx.stx_mode) || stx.stx_size <= t->page_offset_bytes)
 		return -ESTALE;
+	/* What lies on the media is not what the file reads as. */
+	if (stx.stx_attributes & (STATX_ATTR_ENCRYPTED | STATX_ATTR_COMPRESSED | STATX_ATTR_VERITY))
+		return -EOPNOTSUPP;
 	t->dax = stx.stx_attributes & STATX_ATTR_DAX;
 	t->length_bytes = stx.stx_size - t->page_offset_bytes < PAGE_BYTES
 				  ? stx.stx_size - t->page_offset_bytes
 				  : PAGE_BYTES;
 	return 0;
+}
+
+/* It can be opened by path alone, and then asked what keeps it from being written. */
+static bool is_append_only(int root_fd, const char *filesystem, const struct owner *owner)
+{
+	_cleanup_(closep) int fd = handle_open(root_fd, filesystem, owner->inode, owner->generation,
+					       O_PATH | O_CLOEXEC);
+	struct statx stx;
+
+	return fd >= 0 && statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &stx) == 0 &&
+	       (stx.stx_attributes & (STATX_ATTR_APPEND | STATX_ATTR_IMMUTABLE)) ==
+		       STATX_ATTR_APPEND;
 }
 
 int target_open(int root_fd, const char *filesystem, const struct owner *owner, uint64_t phys_start,
@@ -63,12 +78,14 @@ int target_open(int root_fd, const char *filesystem, const struct owner *owner, 
 			O_RDWR | O_NOATIME | O_CLOEXEC);
 	if (r < 0) {
 		*ret_reason = open_reason(r);
+		if (r == -EPERM && is_append_only(root_fd, filesystem, owner))
+			*ret_reason = "append-only";
 		return r;
 	}
 	ret->fd = r;
 	r = measure(ret);
 	if (r < 0) {
-		*ret_reason = "moved";
+		*ret_reason = r == -EOPNOTSUPP ? "encoded" : "moved";
 		target_close(ret);
 	}
 	return r;

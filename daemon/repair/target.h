@@ -20,8 +20,9 @@ struct target {
 
 /*
  * Open owner by inode for writing. root_fd is any fd of a writable mount of that filesystem. On
- * failure *ret_reason is a machine word: "moved" (the inode is gone), "immutable", "read-only",
- * "text-busy", "swap-file", "io-error".
+ * failure *ret_reason is a machine word: "moved" (the inode is gone), "immutable", "append-only",
+ * "read-only", "text-busy", "encoded" (its bytes on the media are not those of the file),
+ * "io-error".
  */
 int target_open(int root_fd, const char *filesystem, const struct owner *owner, uint64_t phys_start,
 		struct target *ret, const char **ret_reason);

@@ -28,7 +28,7 @@ static struct page_plan first_page(const struct incident *in, enum repair_wish w
 	struct page_plan page = { 0 };
 	struct plan plan;
 
-	CHECK(plan_make(in, wish, &plan) == 0);
+	CHECK(plan_make(in, wish, NULL, NULL, &plan) == 0);
 	if (plan.n_pages)
 		page = plan.pages[0];
 	plan_done(&plan);
@@ -49,20 +49,110 @@ TEST(file_data_is_remapped_if_the_rule_asks_for_zero)
 	CHECK(page.method->id == METHOD_REMAP);
 }
 
-TEST(what_only_a_search_found_is_not_written_to)
+static struct incident *found_by_search(enum owner_kind kind, const char *filesystem)
 {
-	static const enum owner_kind kinds[] = { OWNER_FILE_DATA, OWNER_UNWRITTEN, OWNER_FREE };
+	struct incident *in = incident_of(START, 512);
 
-	for (size_t i = 0; i < 3; i++) {
-		_cleanup_(incident_freep) struct incident *in = incident_of(START, 512);
-		struct page_plan page;
+	own(in, kind, START, 512);
+	CHECK(string_set(&in->owners[0].method, "scan") == 0);
+	CHECK(string_set(&in->owners[0].filesystem, filesystem) == 0);
+	return in;
+}
 
-		own(in, kinds[i], START, 512);
-		REQUIRE(string_set(&in->owners[0].method, "scan") == 0);
-		page = first_page(in, REPAIR_ZERO);
+TEST(what_only_a_search_found_is_not_cleared)
+{
+	static const enum owner_kind kinds[] = { OWNER_UNWRITTEN, OWNER_FREE };
+
+	for (size_t i = 0; i < 2; i++) {
+		_cleanup_(incident_freep) struct incident *in = found_by_search(kinds[i], "ext4");
+		struct page_plan page = first_page(in, REPAIR_ZERO);
+
 		CHECK(!page.method);
 		CHECK_STREQ(page.reason, "no-reverse-map");
 	}
+}
+
+TEST(a_file_that_a_search_found_is_rewritten_if_its_block_is_its_own)
+{
+	static const char *const filesystems[] = { "ext4", "xfs" };
+
+	for (size_t i = 0; i < 2; i++) {
+		_cleanup_(incident_freep) struct incident *in = found_by_search(OWNER_FILE_DATA,
+										filesystems[i]);
+		struct page_plan page = first_page(in, REPAIR_ZERO);
+
+		REQUIRE(page.method);
+		CHECK(page.method->id == METHOD_REWRITE);
+		CHECK_STREQ(first_page(in, REPAIR_CLEAR).reason, "rule");
+
+		in->owners[0].shared = true;
+		page = first_page(in, REPAIR_ZERO);
+		CHECK(!page.method);
+		CHECK_STREQ(page.reason, i ? "no-reverse-map" : "shared");
+	}
+}
+
+TEST(two_files_with_a_block_are_shared_whatever_they_say)
+{
+	_cleanup_(incident_freep) struct incident *in = found_by_search(OWNER_FILE_DATA, "ext4");
+
+	in->owners[0].inode = 12;
+	own(in, OWNER_FILE_DATA, START, 512);
+	in->owners[1].inode = 13;
+	CHECK(string_set(&in->owners[1].filesystem, "ext4") == 0);
+	CHECK_STREQ(first_page(in, REPAIR_ZERO).reason, "shared");
+}
+
+static bool never(dev_t dev, const char *filesystem, void *userdata)
+{
+	*(dev_t *)userdata = dev;
+	return false;
+}
+
+TEST(an_xfs_that_cannot_share_is_rewritten)
+{
+	_cleanup_(incident_freep) struct incident *in = incident_of(START, 512);
+	struct plan plan;
+	dev_t asked = 0;
+
+	own(in, OWNER_FILE_DATA, START, 512);
+	CHECK(string_set(&in->owners[0].filesystem, "xfs") == 0);
+	REQUIRE(plan_make(in, REPAIR_ZERO, never, &asked, &plan) == 0);
+	CHECK(asked == 7);
+	CHECK(plan.pages[0].method && plan.pages[0].method->id == METHOD_REWRITE);
+	plan_done(&plan);
+}
+
+TEST(a_page_of_a_dax_device_is_zeroed_if_the_rule_asks_for_zero)
+{
+	_cleanup_(incident_freep) struct incident *in = incident_of(START, 512);
+	struct page_plan page;
+
+	own(in, OWNER_DEVDAX, START, 512);
+	in->owners[0].dev = 0;
+	page = first_page(in, REPAIR_ZERO);
+	REQUIRE(page.method);
+	CHECK(page.method->id == METHOD_CLEAR_ZERO);
+	CHECK_STREQ(first_page(in, REPAIR_CLEAR).reason, "rule");
+}
+
+TEST(the_record_of_a_plan_has_one_element_for_neighbours_alike)
+{
+	_cleanup_(incident_freep) struct incident *in = incident_of(START, 4 * PAGE_BYTES);
+	_cleanup_(json_object_putp) struct json_object *record = NULL;
+	struct json_object *pages;
+	struct plan plan;
+
+	own(in, OWNER_FILE_DATA, START, 3 * PAGE_BYTES);
+	own(in, OWNER_METADATA, START + 3 * PAGE_BYTES, PAGE_BYTES);
+	REQUIRE(plan_make(in, REPAIR_ZERO, NULL, NULL, &plan) == 0);
+	record = plan_to_json(&plan);
+	plan_done(&plan);
+	REQUIRE(record && json_object_object_get_ex(record, "pages", &pages));
+	CHECK_STREQ(
+		json_object_to_json_string_ext(pages, JSON_C_TO_STRING_PLAIN),
+		"[{\"phys_start\":\"0x8021a000\",\"length_bytes\":12288,\"method\":\"remap\"},"
+		"{\"phys_start\":\"0x8021d000\",\"length_bytes\":4096,\"reason\":\"metadata\"}]");
 }
 
 TEST(file_data_is_left_alone_by_a_rule_that_only_clears)
@@ -144,7 +234,7 @@ TEST(each_page_of_a_range_is_judged_by_its_own_owners)
 
 	own(in, OWNER_FILE_DATA, START + 3584, 512);
 	own(in, OWNER_FREE, START + 4096, 3584);
-	REQUIRE(plan_make(in, REPAIR_ZERO, &plan) == 0);
+	REQUIRE(plan_make(in, REPAIR_ZERO, NULL, NULL, &plan) == 0);
 	CHECK(plan.n_pages == 2);
 	CHECK(plan.pages[0].phys_start == START && plan.pages[0].method &&
 	      plan.pages[0].method->id == METHOD_REMAP);

@@ -78,13 +78,13 @@ declare -A now
 while read -r key value; do
 	now[${key%:}]=$value
 done < /proc/"$main"/status
-# DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SYS_PTRACE SYS_ADMIN
+# DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SYS_PTRACE SYS_ADMIN LEASE
 wanted=0
-for bit in 1 2 3 4 5 19 21; do
+for bit in 1 2 3 4 5 19 21 28; do
 	wanted=$((wanted | 1 << bit))
 done
 wanted=$(printf '%016x' $wanted)
-check_equal "it has seven capabilities, and can't get more" "$wanted $wanted $wanted" \
+check_equal "it has eight capabilities, and can't get more" "$wanted $wanted $wanted" \
 	"${now[CapEff]} ${now[CapPrm]} ${now[CapBnd]}"
 check_equal "and hands none on" "0000000000000000 0000000000000000" "${now[CapInh]} ${now[CapAmb]}"
 check_equal "its system calls are filtered" "1 2" "${now[NoNewPrivs]} ${now[Seccomp]}"
