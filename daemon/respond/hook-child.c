@@ -60,7 +60,6 @@ static _Noreturn void child(const struct hook_job *job)
 	signal(SIGPIPE, SIG_DFL);
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_FSIZE, HOOK_FILE_SIZE_BYTES);
-	limit(RLIMIT_AS, 4 * HOOK_MEMORY_BYTES); /* of addresses, of which most are never touched */
 	umask(077);
 	if (asprintf(&number, "HWPOISOND_INCIDENT=%" PRIu64, job->incident) < 0 ||
 	    asprintf(&directory, "HWPOISOND_RESTORE_DIRECTORY=%s", job->directory) < 0)
@@ -75,6 +74,8 @@ static _Noreturn void child(const struct hook_job *job)
 	if (become(job->user) < 0)
 		_exit(NOT_RUN);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	/* Of addresses, of which most are never touched; ours may be more than that already. */
+	limit(RLIMIT_AS, 4 * HOOK_MEMORY_BYTES);
 	execve(job->path, arguments, environment);
 	_exit(127);
 }
