@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "corrected.h"
+#include "hearing/corrected.h"
 
 #define N_COUNTS  64u
 #define N_DIMMS	  32u

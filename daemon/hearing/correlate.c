@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "correlate.h"
+#include "hearing/correlate.h"
 #include "incident.h"
 
 #define N_CASES	  64u

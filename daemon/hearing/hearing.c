@@ -8,12 +8,12 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#include "corrected.h"
-#include "failures.h"
-#include "flow.h"
-#include "hearing.h"
+#include "hearing/corrected.h"
+#include "hearing/failures.h"
+#include "flow/flow.h"
+#include "hearing/hearing.h"
 #include "json-fields.h"
-#include "losses.h"
+#include "hearing/losses.h"
 #include "source/kernel.h"
 
 #define CORRECTED_PERIOD_USEC 60000000u
