@@ -67,20 +67,21 @@ static int send_all(int fd, const char *bytes, size_t n_bytes)
 	return 0;
 }
 
+/* With its newline, in one piece: the other end is woken once. */
 int worker_link_send(struct worker_link *link, struct json_object *line)
 {
+	_cleanup_(freep) char *whole = NULL;
 	size_t n_bytes;
 	const char *text;
-	int r;
 
 	text = json_object_to_json_string_length(
 		line, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &n_bytes);
-	if (!text)
+	whole = text ? malloc(n_bytes + 1) : NULL;
+	if (!whole)
 		return -ENOMEM;
-	r = send_all(link->fd, text, n_bytes);
-	if (r < 0)
-		return r;
-	return send_all(link->fd, "\n", 1);
+	memcpy(whole, text, n_bytes);
+	whole[n_bytes] = '\n';
+	return send_all(link->fd, whole, n_bytes + 1);
 }
 
 static int fill(struct worker_link *link, bool wait)

@@ -37,7 +37,7 @@ static int make_job(struct job *job, struct worker_link *link, struct repair_jou
 
 	if (proc_fd < 0)
 		return -errno;
-	*journal = (struct repair_journal){ link, job->journey->in->number };
+	*journal = (struct repair_journal){ .link = link, .incident = job->journey->in->number };
 	job->view.policy.proc_fd = proc_fd;
 	*ret = (struct repair_job){
 		.map = nvdimm_map(job->journey->flow->parts.nvdimm),
@@ -189,9 +189,16 @@ static void on_repair_message(struct worker *w, struct json_object *message, boo
 
 static void record_losses(struct flow *f, const struct incident *in)
 {
-	for (size_t i = 0; f->parts.ledger && i < in->repair.n_losses; i++)
-		if (ledger_add_loss(f->parts.ledger, in->number, &in->repair.losses[i]) < 0)
-			return; /* the steps of the repair hold them too */
+	int r;
+
+	if (!f->parts.ledger || !in->repair.n_losses)
+		return;
+	r = ledger_begin_group(f->parts.ledger);
+	if (r < 0)
+		return; /* the steps of the repair hold them too */
+	for (size_t i = 0; r >= 0 && i < in->repair.n_losses; i++)
+		r = ledger_add_loss(f->parts.ledger, in->number, &in->repair.losses[i]);
+	ledger_end_group(f->parts.ledger, r);
 }
 
 static void set_reason(struct incident *in, const char *state, const char *reason,

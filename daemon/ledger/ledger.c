@@ -96,6 +96,25 @@ int ledger_commit(struct ledger *l)
 	return r;
 }
 
+int ledger_begin_group(struct ledger *l)
+{
+	int r;
+
+	ledger_settle(l);
+	r = database_run(l->db, "BEGIN IMMEDIATE", "");
+	return r < 0 ? r : 0;
+}
+
+/* Some failures end a transaction by themselves: then there is none to roll back. */
+int ledger_end_group(struct ledger *l, int r)
+{
+	if (r >= 0)
+		r = database_run(l->db, "COMMIT", "");
+	if (r < 0 && !sqlite3_get_autocommit(l->db))
+		database_run(l->db, "ROLLBACK", "");
+	return r < 0 ? r : 0;
+}
+
 /* No number up to `last` is ever given after a restart. */
 static int write_seq(struct ledger *l, uint64_t last)
 {

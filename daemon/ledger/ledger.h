@@ -65,6 +65,14 @@ int ledger_put_incident(struct ledger *l, struct incident *in);
 int ledger_begin(struct ledger *l);
 int ledger_commit(struct ledger *l);
 
+/*
+ * All or nothing: intents, outcomes, salvage and losses between these two are on record when the
+ * second returns 0, with one wait for the disk. r is what came of them: after a failure nothing of
+ * it is on record. 0 or negative errno.
+ */
+int ledger_begin_group(struct ledger *l);
+int ledger_end_group(struct ledger *l, int r);
+
 int ledger_get_incident(struct ledger *l, uint64_t number, struct incident **ret);	/* -ENOENT */
 
 /*

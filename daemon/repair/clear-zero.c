@@ -170,7 +170,7 @@ static int run(struct clear_zero *c)
 		return r;
 	if (r == 0)
 		return result_stop(c->result, "done", NULL, "%s", "");
-	if (mce_history_of(c->page.start_bytes) != MCE_NEVER)
+	if (mce_history_of(c->page) != MCE_NEVER)
 		return result_stop(c->result, "waiting", "machine-check",
 				   "a machine check has hit the page, or may have: it is not "
 				   "cleared by command");

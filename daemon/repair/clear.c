@@ -228,7 +228,7 @@ static int run(struct clear *c)
 	if (!c->place || !c->place->device.bus || !c->place->device.blockdev)
 		return result_stop(c->result, "failed", "no-device",
 				   "no device is known for the page");
-	if (mce_history_of(c->page.start_bytes) != MCE_NEVER)
+	if (mce_history_of(c->page) != MCE_NEVER)
 		return result_stop(c->result, "waiting", "machine-check",
 				   "a machine check has hit the page, or may have: it is not "
 				   "cleared by command");

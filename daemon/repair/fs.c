@@ -115,23 +115,50 @@ static int find_piece(const char *disk, struct range bytes, dev_t dev, uint64_t 
 	return r < 0 ? r : found ? 0 : -ENODEV;
 }
 
-int repair_fs_find_page(struct repair_fs *fs, const struct address_map *map, uint64_t phys_start)
+/* The last part of a device's path in sysfs: "pmem0". The caller's to free. */
+static int device_name(dev_t dev, char **ret)
 {
-	struct range page = { phys_start, PAGE_BYTES }, on_disk = page, clipped;
-	const struct place *place = address_map_find(map, page, &clipped);
-	uint64_t shift = 0;
+	char path[PATH_MAX], target[PATH_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev), minor(dev));
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	*ret = strdup(strrchr(target, '/') ? strrchr(target, '/') + 1 : target);
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* Of a filesystem on the disk itself nothing else need be asked: its bytes are the disk's. */
+static int find_shift(const char *disk, struct range bytes, dev_t dev, uint64_t *ret_shift)
+{
+	_cleanup_(freep) char *name = NULL;
+	int r = device_name(dev, &name);
+
+	if (r == -ENOMEM)
+		return r;
+	*ret_shift = 0;
+	return r == 0 && !strcmp(name, disk) ? 0 : find_piece(disk, bytes, dev, ret_shift);
+}
+
+int repair_fs_find(struct repair_fs *fs, const struct address_map *map, struct range phys)
+{
+	struct range on_disk = phys, clipped;
+	const struct place *place = address_map_find(map, phys, &clipped);
+	uint64_t shift;
 	int r;
 
 	if (!place || !place->device.blockdev || !place->data_start)
 		return -ENODEV;
-	if (clipped.length_bytes != page.length_bytes)
+	if (clipped.length_bytes != phys.length_bytes)
 		return -EXDEV;
 	on_disk.start_bytes -= place->data_start;
-	r = find_piece(place->device.blockdev, on_disk, fs->dev, &shift);
+	r = find_shift(place->device.blockdev, on_disk, fs->dev, &shift);
 	if (r < 0)
 		return r;
 	fs->phys_of_fs = place->data_start - shift;
-	return (phys_start - fs->phys_of_fs) % PAGE_BYTES ? -EXDEV : 0;
+	return (phys.start_bytes - fs->phys_of_fs) % PAGE_BYTES ? -EXDEV : 0;
 }
 
 void repair_fs_close(struct repair_fs *fs)
@@ -150,31 +177,28 @@ void repair_fs_close(struct repair_fs *fs)
 
 static int open_block_device(dev_t dev, int flags)
 {
-	_cleanup_(freep) char *link = NULL;
-	char path[PATH_MAX], target[PATH_MAX];
-	ssize_t n;
-	int fd;
+	_cleanup_(freep) char *name = NULL, *link = NULL;
+	int fd, r;
 
 	/* /dev/block/M:m is udev's; sysfs names the device in any case. */
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev), minor(dev));
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n < 0)
-		return -errno;
-	target[n] = '\0';
-	if (asprintf(&link, "/dev/%s", strrchr(target, '/') ? strrchr(target, '/') + 1 : target) <
-	    0)
+	r = device_name(dev, &name);
+	if (r < 0)
+		return r;
+	if (asprintf(&link, "/dev/%s", name) < 0) {
+		link = NULL;
 		return -ENOMEM;
+	}
 	fd = open(link, flags);
 	return fd < 0 ? -errno : fd;
 }
 
-int repair_fs_prepare_salvage(struct repair_fs *fs, uint64_t phys_start)
+int repair_fs_prepare_salvage(struct repair_fs *fs, struct range phys)
 {
 	int r;
 
 	if (fs->read_only)
 		return -EROFS;
-	if (mce_history_of(phys_start) != MCE_NEVER) {
+	if (mce_history_of(phys) != MCE_NEVER) {
 		if (fs->bdev_fd >= 0)
 			close(TAKE_FD(fs->bdev_fd));
 		return 0;
@@ -188,7 +212,7 @@ int repair_fs_prepare_salvage(struct repair_fs *fs, uint64_t phys_start)
 	return 0;
 }
 
-int repair_fs_prepare_remap(struct repair_fs *fs, uint64_t phys_start)
+int repair_fs_prepare_remap(struct repair_fs *fs, struct range phys)
 {
 	int r;
 
@@ -200,7 +224,7 @@ int repair_fs_prepare_remap(struct repair_fs *fs, uint64_t phys_start)
 			return r;
 		fs->store_fd = r;
 	}
-	return repair_fs_prepare_salvage(fs, phys_start);
+	return repair_fs_prepare_salvage(fs, phys);
 }
 
 int repair_fs_open_device(const struct repair_fs *fs)

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "locate/address_map.h"
+#include "range.h"
 
 struct repair_fs {
 	int root_fd; /* its root directory, through a writable mount where there is one */
@@ -15,7 +16,7 @@ struct repair_fs {
 	char *filesystem;
 	dev_t dev;
 	uint64_t phys_of_fs; /* physical address of byte 0 of its block device, as it follows from
-			      * the page that was found last; modulo 2^64 */
+			      * the pages that were found last; modulo 2^64 */
 	bool read_only;
 	int error; /* why it can't be worked on; 0: it can */
 };
@@ -27,11 +28,11 @@ struct repair_fs {
 int repair_fs_open(int proc_fd, dev_t dev, struct repair_fs *ret);
 
 /*
- * Where on its block device does this page lie? Asked for each page: a volume is put together from
+ * Where on its block device do these pages lie? Asked each time: a volume is put together from
  * pieces. Sets phys_of_fs. 0; -ENODEV: nowhere; -EXDEV: in two places, or across two blocks; or
  * another negative errno.
  */
-int repair_fs_find_page(struct repair_fs *fs, const struct address_map *map, uint64_t phys_start);
+int repair_fs_find(struct repair_fs *fs, const struct address_map *map, struct range phys);
 void repair_fs_close(struct repair_fs *fs);
 
 /* Do its files share extents? 1, 0, or negative errno. */
@@ -43,10 +44,10 @@ int repair_fs_check_thawed(const struct repair_fs *fs);
 /* Its block device for writing, past the page cache; an fd or negative errno. */
 int repair_fs_open_device(const struct repair_fs *fs);
 
-/* Open the block device for salvage, unless a machine check may have hit the page. 0 or negative
- * errno. */
-int repair_fs_prepare_salvage(struct repair_fs *fs, uint64_t phys_start);
+/* Open the block device for salvage, unless a machine check may have hit one of the pages. 0 or
+ * negative errno. */
+int repair_fs_prepare_salvage(struct repair_fs *fs, struct range phys);
 
 /* Open what only a remap needs: the store, and the block device for salvage unless a machine check
- * may have hit the page. 0 or negative errno. */
-int repair_fs_prepare_remap(struct repair_fs *fs, uint64_t phys_start);
+ * may have hit one of the pages. 0 or negative errno. */
+int repair_fs_prepare_remap(struct repair_fs *fs, struct range phys);

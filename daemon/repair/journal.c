@@ -4,10 +4,14 @@
  *
  *   worker                                   daemon
  *   {"journal":"intent","step","detail"} ->  ledger_intent()   -> {"result":0,"intent":12}
- *   {"journal":"outcome","intent",...}   ->  ledger_outcome()  -> {"result":0}
- *   {"journal":"salvage","page":{...}}   ->  ledger_put_salvage()
  *   {"journal":"salvaged","phys_start"}  ->  ledger_get_salvage()
  *   {"journal":"history","phys_start"}   ->  ledger_steps_of_page()
+ *   {"journal":"flush"}
+ *
+ * and with each of them, in "notes", what is to be on record before:
+ *
+ *   {"journal":"outcome","intent",...}   ->  ledger_outcome()
+ *   {"journal":"salvage","page":{...}}   ->  ledger_put_salvage()
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -33,16 +37,19 @@ static int64_t member_int(struct json_object *o, const char *name, int64_t other
 }
 
 /*
- * The daemon's answer. -EREMOTEIO: the ledger did not take it, which must not be mistaken for an
- * error of the filesystem under repair. *ret (may be NULL) is set only for 0.
+ * The daemon's answer; the notes go along. -EREMOTEIO: the ledger did not take it, which must not
+ * be mistaken for an error of the filesystem under repair. *ret (may be NULL) is set only for 0.
  */
-static int ask(const struct repair_journal *j, struct json_object *q, struct json_object **ret)
+static int ask(struct repair_journal *j, struct json_object *q, struct json_object **ret)
 {
 	_cleanup_(json_object_putp) struct json_object *answer = NULL;
 	int r;
 
 	if (!q)
 		return -ENOMEM;
+	if (j->notes && json_object_object_add(q, "notes", j->notes) < 0)
+		return -ENOMEM;
+	j->notes = NULL;
 	r = worker_ask(j->link, q, &answer);
 	if (r < 0)
 		return r;
@@ -54,7 +61,28 @@ static int ask(const struct repair_journal *j, struct json_object *q, struct jso
 	return 0;
 }
 
-int journal_intent(const struct repair_journal *j, const char *step, struct json_object *detail,
+/* Takes the note. */
+static int note(struct repair_journal *j, struct json_object *q)
+{
+	if (q && !j->notes)
+		j->notes = json_object_new_array();
+	if (q && j->notes && json_object_array_add(j->notes, q) == 0)
+		return 0;
+	json_object_put(q);
+	return -ENOMEM;
+}
+
+int journal_flush(struct repair_journal *j)
+{
+	_cleanup_(json_object_putp) struct json_object *q = NULL;
+
+	if (!j->notes)
+		return 0;
+	q = question("flush");
+	return ask(j, q, NULL);
+}
+
+int journal_intent(struct repair_journal *j, const char *step, struct json_object *detail,
 		   int64_t *ret_intent)
 {
 	_cleanup_(json_object_putp) struct json_object *q = question("intent"), *answer = NULL;
@@ -72,10 +100,11 @@ int journal_intent(const struct repair_journal *j, const char *step, struct json
 	return 0;
 }
 
-int journal_outcome(const struct repair_journal *j, int64_t intent, int result,
+int journal_outcome(struct repair_journal *j, int64_t intent, int result,
 		    struct json_object *detail)
 {
-	_cleanup_(json_object_putp) struct json_object *q = question("outcome");
+	struct json_object *q = question("outcome");
+	int r;
 
 	if (!q)
 		return -ENOMEM;
@@ -83,7 +112,8 @@ int journal_outcome(const struct repair_journal *j, int64_t intent, int result,
 	json_object_object_add(q, "outcome", json_object_new_int(result));
 	if (detail)
 		json_object_object_add(q, "detail", json_object_get(detail));
-	return ask(j, q, NULL);
+	r = note(j, q);
+	return r >= 0 && result < 0 ? journal_flush(j) : r;
 }
 
 static void hex_encode(const uint8_t *bytes, size_t n_bytes, char *ret_text)
@@ -118,6 +148,12 @@ static int hex_decode(const char *text, uint8_t *ret_bytes, size_t n_bytes)
 	return 0;
 }
 
+/* Of a page that is lost whole there is nothing to tell. */
+static bool is_empty(const struct salvaged_page *page)
+{
+	return !page->data[0] && !memcmp(page->data, page->data + 1, PAGE_BYTES - 1);
+}
+
 static struct json_object *page_to_json(const struct salvaged_page *page)
 {
 	struct json_object *o = json_object_new_object();
@@ -125,11 +161,13 @@ static struct json_object *page_to_json(const struct salvaged_page *page)
 
 	if (!o)
 		return NULL;
-	hex_encode(page->data, PAGE_BYTES, text);
 	json_object_object_add(o, "phys_start", json_object_new_uint64(page->phys_start));
 	json_object_object_add(o, "bad_sectors", json_object_new_int64(page->bad_sectors));
 	json_object_object_add(o, "restored_sectors",
 			       json_object_new_int64(page->restored_sectors));
+	if (is_empty(page))
+		return o;
+	hex_encode(page->data, PAGE_BYTES, text);
 	json_object_object_add(o, "data", json_object_new_string(text));
 	return o;
 }
@@ -138,31 +176,32 @@ static int page_from_json(struct json_object *o, struct salvaged_page *ret)
 {
 	struct json_object *phys, *data;
 
-	if (!json_object_object_get_ex(o, "phys_start", &phys) ||
-	    !json_object_object_get_ex(o, "data", &data))
+	if (!json_object_object_get_ex(o, "phys_start", &phys))
 		return -EBADMSG;
-	ret->phys_start = json_object_get_uint64(phys);
-	ret->length_bytes = PAGE_BYTES;
-	ret->bad_sectors = member_int(o, "bad_sectors", 0xff);
-	ret->restored_sectors = member_int(o, "restored_sectors", 0);
+	*ret = (struct salvaged_page){
+		.phys_start = json_object_get_uint64(phys),
+		.length_bytes = PAGE_BYTES,
+		.bad_sectors = (uint32_t)member_int(o, "bad_sectors", 0xff),
+		.restored_sectors = (uint32_t)member_int(o, "restored_sectors", 0),
+	};
+	if (!json_object_object_get_ex(o, "data", &data))
+		return 0;
 	return hex_decode(json_object_get_string(data), ret->data, PAGE_BYTES);
 }
 
-int journal_put_salvage(const struct repair_journal *j, const struct salvaged_page *page)
+int journal_put_salvage(struct repair_journal *j, const struct salvaged_page *page)
 {
-	_cleanup_(json_object_putp) struct json_object *q = question("salvage");
-	struct json_object *o = page_to_json(page);
+	struct json_object *q = question("salvage"), *o = page_to_json(page);
 
-	if (!q || !o) {
+	if (!q || !o || json_object_object_add(q, "page", o) < 0) {
+		json_object_put(q);
 		json_object_put(o);
 		return -ENOMEM;
 	}
-	json_object_object_add(q, "page", o);
-	return ask(j, q, NULL);
+	return note(j, q);
 }
 
-int journal_get_salvage(const struct repair_journal *j, uint64_t phys_start,
-			struct salvaged_page *ret)
+int journal_get_salvage(struct repair_journal *j, uint64_t phys_start, struct salvaged_page *ret)
 {
 	_cleanup_(json_object_putp) struct json_object *q = question("salvaged"), *answer = NULL;
 	struct json_object *page;
@@ -179,7 +218,7 @@ int journal_get_salvage(const struct repair_journal *j, uint64_t phys_start,
 	return page_from_json(page, ret);
 }
 
-int journal_history(const struct repair_journal *j, uint64_t phys_start, struct json_object **ret)
+int journal_history(struct repair_journal *j, uint64_t phys_start, struct json_object **ret)
 {
 	_cleanup_(json_object_putp) struct json_object *q = question("history"), *answer = NULL;
 	struct json_object *steps;
@@ -261,32 +300,69 @@ static int serve_history(struct ledger *ledger, uint64_t incident, struct json_o
 	return r;
 }
 
+static int serve_note(struct ledger *ledger, uint64_t incident, struct json_object *q)
+{
+	struct json_object *kind;
+	const char *name;
+
+	if (!json_object_object_get_ex(q, "journal", &kind))
+		return -EBADMSG;
+	name = json_object_get_string(kind);
+	if (!strcmp(name, "outcome"))
+		return serve_outcome(ledger, q);
+	if (!strcmp(name, "salvage"))
+		return serve_salvage(ledger, incident, q);
+	return -EBADMSG;
+}
+
+/* The notes, and the intent that they came with: all of it is on record, or nothing is. */
+static int serve_records(struct ledger *ledger, uint64_t incident, struct json_object *q,
+			 bool is_intent, struct json_object *answer)
+{
+	struct json_object *notes = NULL;
+	int r;
+
+	json_object_object_get_ex(q, "notes", &notes);
+	if (!notes && !is_intent)
+		return 0;
+	r = ledger_begin_group(ledger);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r >= 0 && notes && i < json_object_array_length(notes); i++)
+		r = serve_note(ledger, incident, json_object_array_get_idx(notes, i));
+	if (r == -ENOENT)
+		r = -EBADMSG; /* to a question that means: there is none */
+	if (r >= 0 && is_intent)
+		r = serve_intent(ledger, incident, q, answer);
+	return ledger_end_group(ledger, r);
+}
+
+static int serve_question(struct ledger *ledger, uint64_t incident, const char *name,
+			  struct json_object *q, struct json_object *answer)
+{
+	bool is_intent = !strcmp(name, "intent");
+	int r;
+
+	r = serve_records(ledger, incident, q, is_intent, answer);
+	if (r < 0 || is_intent || !strcmp(name, "flush"))
+		return r;
+	if (!strcmp(name, "salvaged"))
+		return serve_salvaged(ledger, incident, q, answer);
+	if (!strcmp(name, "history"))
+		return serve_history(ledger, incident, q, answer);
+	return -ENOMSG;
+}
+
 int journal_serve(struct ledger *ledger, struct worker *w, uint64_t incident, struct json_object *q)
 {
 	_cleanup_(json_object_putp) struct json_object *answer = json_object_new_object();
 	struct json_object *kind;
-	const char *name;
-	int r;
+	int r = -EROFS; /* nothing irreversible without a ledger */
 
 	if (!json_object_object_get_ex(q, "journal", &kind))
 		return -ENOMSG;
-	name = json_object_get_string(kind);
-
-	if (!ledger)
-		r = -EROFS; /* nothing irreversible without a ledger */
-	else if (!strcmp(name, "intent"))
-		r = serve_intent(ledger, incident, q, answer);
-	else if (!strcmp(name, "outcome"))
-		r = serve_outcome(ledger, q);
-	else if (!strcmp(name, "salvage"))
-		r = serve_salvage(ledger, incident, q);
-	else if (!strcmp(name, "salvaged"))
-		r = serve_salvaged(ledger, incident, q, answer);
-	else if (!strcmp(name, "history"))
-		r = serve_history(ledger, incident, q, answer);
-	else
-		r = -ENOMSG;
-
+	if (ledger)
+		r = serve_question(ledger, incident, json_object_get_string(kind), q, answer);
 	json_object_object_add(answer, "result", json_object_new_int(r));
 	return worker_reply(w, answer);
 }

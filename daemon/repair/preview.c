@@ -52,7 +52,7 @@ static int foretell_loss(const struct repair_job *job, uint64_t phys_start, uint
 	if (r < 0)
 		return r;
 	*ret_bytes = SECTOR_BYTES * __builtin_popcount(salvage_bad_sectors(bad, phys_start));
-	if (*ret_bytes && mce_history_of(phys_start) != MCE_NEVER)
+	if (*ret_bytes && mce_history_of((struct range){ phys_start, PAGE_BYTES }) != MCE_NEVER)
 		*ret_bytes = PAGE_BYTES;
 	return 0;
 }

@@ -210,7 +210,7 @@ static bool may_have_cleared(int result)
  * Walk the page's steps. *ret_ended: its last step of all is a method that ended well; then *ret
  * is the sum of that run, else the sum since the last such end.
  */
-static int sum_history(const struct repair_journal *j, uint64_t phys_start, struct sum *ret,
+static int sum_history(struct repair_journal *j, uint64_t phys_start, struct sum *ret,
 		       bool *ret_ended)
 {
 	_cleanup_(json_object_putp) struct json_object *history = NULL;
@@ -241,7 +241,7 @@ static int sum_history(const struct repair_journal *j, uint64_t phys_start, stru
 	return r;
 }
 
-int record_losses(const struct repair_journal *j, uint64_t phys_start, struct incident *in,
+int record_losses(struct repair_journal *j, uint64_t phys_start, struct incident *in,
 		  struct page_result *result)
 {
 	struct sum sum = { 0 };
@@ -259,7 +259,7 @@ int record_losses(const struct repair_journal *j, uint64_t phys_start, struct in
 	return r;
 }
 
-int record_write_failed(const struct repair_journal *j, uint64_t phys_start)
+int record_write_failed(struct repair_journal *j, uint64_t phys_start)
 {
 	struct sum sum = { 0 };
 	bool ended;

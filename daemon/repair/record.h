@@ -3,9 +3,9 @@
  * record: what a repair of files puts in the journal, and what it reads there after it was cut off.
  *
  * A page's steps are "remap" (around all of it), "pause", "swap" (one for each owner) and "clear";
- * or "rewrite", "pause" and "write"; or "clear-zero", "pause" and "zero". A swap, a write and a zero
- * carry the owner and the bytes it loses, so that the losses are known even if the process that did
- * it died right after.
+ * or "rewrite", "pause" and "write"; or "clear-zero", "pause" and "zero". A swap, a write and a
+ * zero carry the owner and the bytes it loses, so that the losses are known even if the process
+ * that did it died right after.
  */
 #pragma once
 
@@ -41,8 +41,8 @@ int record_close_cut_off(const struct repair_job *job, int root_fd, const char *
  * appended to in->repair, bytes of media are counted once, in *result. Number of swaps, or negative
  * errno.
  */
-int record_losses(const struct repair_journal *j, uint64_t phys_start, struct incident *in,
+int record_losses(struct repair_journal *j, uint64_t phys_start, struct incident *in,
 		  struct page_result *result);
 
 /* Did a write of the page fail since it was last repaired? 1, 0, negative errno. */
-int record_write_failed(const struct repair_journal *j, uint64_t phys_start);
+int record_write_failed(struct repair_journal *j, uint64_t phys_start);

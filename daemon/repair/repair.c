@@ -104,12 +104,17 @@ static int open_fs(const struct repair_job *job, dev_t dev, struct repair_fs *fs
 	return fs->error;
 }
 
+static struct range bytes_of(const struct page_plan *page)
+{
+	return (struct range){ page->phys_start, PAGE_BYTES };
+}
+
 /* What is not repaired, its filesystem shall know of at least. */
 static bool tell_filesystem(const struct repair_job *job, const struct page_plan *page,
 			    struct repair_fs *fs)
 {
 	return page->dev && open_fs(job, page->dev, fs) >= 0 &&
-	       repair_fs_find_page(fs, job->map, page->phys_start) >= 0 &&
+	       repair_fs_find(fs, job->map, bytes_of(page)) >= 0 &&
 	       tell_fs_of_page(fs, page->phys_start) > 0;
 }
 
@@ -187,11 +192,11 @@ static int prepare(const struct repair_job *job, const struct page_plan *page, b
 	*ret_method = page->dev ? method_for(page, bad, fs) : page->method->id;
 	if (!page->dev)
 		return 0;
-	r = repair_fs_find_page(fs, job->map, page->phys_start);
+	r = repair_fs_find(fs, job->map, bytes_of(page));
 	if (r >= 0 && *ret_method == METHOD_REMAP)
-		r = repair_fs_prepare_remap(fs, page->phys_start);
+		r = repair_fs_prepare_remap(fs, bytes_of(page));
 	if (r >= 0 && *ret_method == METHOD_REWRITE)
-		r = repair_fs_prepare_salvage(fs, page->phys_start);
+		r = repair_fs_prepare_salvage(fs, bytes_of(page));
 	return r;
 }
 
@@ -202,7 +207,7 @@ static int run_page(const struct repair_job *job, struct incident *in, const str
 	int bad, r;
 
 	*ret = (struct page_result){ .state = "done" };
-	bad = nvdimm_is_bad(job->map, (struct range){ page->phys_start, PAGE_BYTES });
+	bad = nvdimm_is_bad(job->map, bytes_of(page));
 	if (bad < 0 || (bad == 0 && !page->dev && !page->method))
 		return bad;
 	if (bad && !page->method) {
@@ -368,12 +373,14 @@ static int run_round(const struct repair_job *job, struct incident *in)
 
 int repair_run(const struct repair_job *job, struct incident *in)
 {
-	int r = 0;
+	int r = 0, flushed;
 
 	for (unsigned round = 0; round < MAX_ROUNDS; round++) {
 		r = run_round(job, in);
 		if (r < 0 || !in->repair.reason || strcmp(in->repair.reason, "moved"))
 			break;
 	}
-	return r;
+	/* Also where it stopped: what came of its steps is known here alone. */
+	flushed = journal_flush(job->journal);
+	return r < 0 ? r : flushed;
 }

@@ -26,7 +26,7 @@ struct restore;
 struct repair_job {
 	const struct address_map *map; /* all stay the caller's */
 	const struct policy_context *policy; /* who must never be paused */
-	const struct repair_journal *journal;
+	struct repair_journal *journal; /* which keeps notes */
 	const char *runtime_dir; /* where hooks leave what they give */
 	const struct restore *restored; /* what one gave; NULL: nothing. repair_run()'s own */
 	int proc_fd;
@@ -43,7 +43,8 @@ int repair_run(const struct repair_job *job, struct incident *in);
 /*
  * What repair_run() would do now, touching nothing:
  * {"incident","wish","method","pages":[{"phys_start","method" or
- * "reason","steps","owners","zeroed_bytes","salvaged_bytes"}],"zeroed_bytes","salvaged_bytes","waits_for":[{"pid","comm"}]}. Bytes
- * are what badblocks promise; a read may still fail. 0 with a new reference, or negative errno.
+ * "reason","steps","owners","zeroed_bytes","salvaged_bytes"}],"zeroed_bytes","salvaged_bytes","waits_for":[{"pid","comm"}]}.
+ * Bytes are what badblocks promise; a read may still fail. 0 with a new reference, or negative
+ * errno.
  */
 int repair_preview(const struct repair_job *job, struct incident *in, struct json_object **ret);

@@ -97,7 +97,7 @@ static int lost_sectors(const struct repair_job *job, uint64_t phys_start, uint3
 	if (r < 0)
 		return r;
 	*ret = salvage_bad_sectors(bad, phys_start);
-	if (*ret && mce_history_of(phys_start) != MCE_NEVER)
+	if (*ret && mce_history_of((struct range){ phys_start, PAGE_BYTES }) != MCE_NEVER)
 		*ret = ALL_SECTORS;
 	return 0;
 }
@@ -133,8 +133,7 @@ static int find_lost(const struct repair_job *job, const struct repair_fs *fs,
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < n_pages; i++) {
-		if (!pages[i].method || !pages[i].method->writes_files ||
-		    pages[i].dev != fs->dev)
+		if (!pages[i].method || !pages[i].method->writes_files || pages[i].dev != fs->dev)
 			continue;
 		r = lost_sectors(job, pages[i].phys_start, &sectors);
 		n_bytes = r >= 0 && sectors ? bytes_in_files(fs, in, pages[i].phys_start) : 0;

@@ -234,8 +234,7 @@ static int write_whole(struct rewrite *w, const struct way *way)
  */
 static int check_way(struct rewrite *w)
 {
-	if (w->target.length_bytes == PAGE_BYTES ||
-	    mce_history_of(w->page.start_bytes) == MCE_NEVER)
+	if (w->target.length_bytes == PAGE_BYTES || mce_history_of(w->page) == MCE_NEVER)
 		return 0;
 	return result_stop(w->result, "failed", "machine-check",
 			   "the last page of a file is not written where a machine check has hit "

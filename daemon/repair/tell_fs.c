@@ -19,7 +19,8 @@ int tell_fs_of_page(const struct repair_fs *fs, uint64_t phys_start)
 		.end_sector = first + PAGE_BYTES / SECTOR_BYTES,
 	};
 
-	if (strcmp(fs->filesystem, "xfs") || mce_history_of(phys_start) != MCE_NEVER)
+	if (strcmp(fs->filesystem, "xfs") ||
+	    mce_history_of((struct range){ phys_start, PAGE_BYTES }) != MCE_NEVER)
 		return 0;
 	if (ioctl(fs->root_fd, XFS_ABI_VERIFY_MEDIA, &verify) < 0)
 		return errno == ENOTTY || errno == EOPNOTSUPP ? 0 : -errno;

@@ -79,10 +79,15 @@ int writers_look_again(const struct repair_job *job, struct incident *in,
 int writers_continue(const struct repair_job *job, struct writers *w, int result)
 {
 	int64_t intent = w->intent;
+	int r;
 
 	pause_continue(&w->paused);
 	w->intent = 0;
-	return intent ? journal_outcome(job->journal, intent, result, NULL) : 0;
+	if (!intent)
+		return 0;
+	/* At once: what is stopped from now on, others have stopped. */
+	r = journal_outcome(job->journal, intent, result, NULL);
+	return r < 0 ? r : journal_flush(job->journal);
 }
 
 void writers_done(struct writers *w)

@@ -5,7 +5,7 @@
  *   /dev/kmsg, /proc/meminfo -> [mce_history] -> repair
  *
  * In:   the kernel's log, and its count of poisoned pages.
- * Out:  a verdict on one page. "Never" only when it is proven.
+ * Out:  a verdict on some pages. "Never" only when it is proven.
  *
  * Only records of the kernel itself count: what root writes to /dev/kmsg has
  * another facility. An uncalled-for hit costs a salvage, a missed one can cost an
@@ -16,8 +16,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "range.h"
@@ -31,57 +33,91 @@
 
 #define TEXT_START "Memory failure: 0x"
 
-struct log_walk {
-	uint64_t pfn;
-	bool hit;
+/* More than this, and every page counts as hit. */
+#define MAX_HITS 4096u
+
+/* What the log has said so far. */
+struct told {
+	struct range *hits; /* pages, by address; some more than once */
+	size_t n_hits;
+	bool too_many;
 	bool from_boot; /* no record was lost before the first we saw, nor between two */
 	bool any;
+	bool to_end; /* what comes next begins a record */
 };
 
-/* "Memory failure: 0x8021a: recovery action for dax page: Recovered" */
-static bool is_about(const char *text, uint64_t pfn)
+static void told_done(struct told *told)
 {
-	uint64_t named;
+	free(told->hits);
+	*told = (struct told){ 0 };
+}
+
+/* "Memory failure: 0x8021a: recovery action for dax page: Recovered" */
+static bool find_hit(const char *text, struct range *ret)
+{
+	uint64_t pfn, n_pages = 1;
 	char *end;
 
 	if (strncmp(text, TEXT_START, strlen(TEXT_START)))
 		return false;
 	text += strlen(TEXT_START);
 	errno = 0;
-	named = strtoull(text, &end, 16);
+	pfn = strtoull(text, &end, 16);
 	if (errno || end == text || *end != ':')
 		return false;
-	if (strstr(end, "huge page"))
-		return named / PAGES_PER_HUGE == pfn / PAGES_PER_HUGE;
-	return named == pfn;
+	if (strstr(end, "huge page")) {
+		n_pages = PAGES_PER_HUGE;
+		pfn -= pfn % PAGES_PER_HUGE;
+	}
+	*ret = (struct range){ pfn * PAGE_BYTES, n_pages * PAGE_BYTES };
+	return true;
+}
+
+/* The kernel says several lines of the same page, one after the other. */
+static void add_hit(struct told *told, struct range hit)
+{
+	const struct range *last = told->n_hits ? &told->hits[told->n_hits - 1] : NULL;
+	struct range *grown;
+
+	if (last && range_contains(*last, hit))
+		return;
+	grown = told->n_hits < MAX_HITS ? reallocarray(told->hits, told->n_hits + 1, sizeof(*grown))
+					: NULL;
+	if (!grown) {
+		told->too_many = true;
+		return;
+	}
+	told->hits = grown;
+	told->hits[told->n_hits++] = hit;
 }
 
 /* "PRIORITY,SEQUENCE,USEC,FLAGS[,...];TEXT"; lines with a blank first belong to the record before.
  */
-static void take_line(struct log_walk *walk, const char *line)
+static void take_line(struct told *told, const char *line)
 {
 	const char *text = strchr(line, ';');
 	uint64_t sequence;
 	unsigned priority;
+	struct range hit;
 
 	if (!text || sscanf(line, "%u,%" SCNu64 ",", &priority, &sequence) != 2)
 		return;
-	if (!walk->any)
-		walk->from_boot = sequence == 0;
-	walk->any = true;
-	if (priority >> 3 == 0 && is_about(text + 1, walk->pfn))
-		walk->hit = true;
+	if (!told->any)
+		told->from_boot = sequence == 0;
+	told->any = true;
+	if (priority >> 3 == 0 && find_hit(text + 1, &hit))
+		add_hit(told, hit);
 }
 
 /* Takes all whole lines of the buffer; returns how many bytes are left at its start. */
-static size_t take_lines(struct log_walk *walk, char *buffer, size_t n_bytes)
+static size_t take_lines(struct told *told, char *buffer, size_t n_bytes)
 {
 	char *line = buffer, *newline;
 
 	while ((newline = memchr(line, '\n', n_bytes - (size_t)(line - buffer)))) {
 		*newline = '\0';
 		if (*line != ' ')
-			take_line(walk, line);
+			take_line(told, line);
 		line = newline + 1;
 	}
 	n_bytes -= (size_t)(line - buffer);
@@ -89,14 +125,14 @@ static size_t take_lines(struct log_walk *walk, char *buffer, size_t n_bytes)
 	return n_bytes;
 }
 
-static int walk_log(int fd, struct log_walk *walk)
+/* All from where fd stands to the end. 0; -EBADMSG: it makes no sense; or another negative errno.
+ */
+static int read_on(int fd, struct told *told)
 {
 	char buffer[2 * MAX_RECORD_BYTES];
 	size_t n_kept = 0;
 	bool lost = false;
 
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return -errno;
 	for (;;) {
 		ssize_t n;
 
@@ -113,10 +149,17 @@ static int walk_log(int fd, struct log_walk *walk)
 			return -errno;
 		if (n <= 0)
 			break;
-		n_kept = take_lines(walk, buffer, n_kept + (size_t)n);
+		n_kept = take_lines(told, buffer, n_kept + (size_t)n);
 	}
-	walk->from_boot = walk->any && walk->from_boot && !lost && !n_kept;
+	told->to_end = !n_kept;
+	told->from_boot = told->any && told->from_boot && !lost && !n_kept;
 	return 0;
+}
+
+static int read_from_start(int fd, struct told *told)
+{
+	told_done(told);
+	return lseek(fd, 0, SEEK_SET) < 0 ? -errno : read_on(fd, told);
 }
 
 /* "HardwareCorrupted:     4 kB". 1: some page is, 0: none, -ENODATA: this kernel does not count. */
@@ -146,20 +189,21 @@ static int any_page_hit(int fd)
 	return n_kib > 0;
 }
 
-int mce_history_from(int kmsg_fd, int meminfo_fd, uint64_t phys_address)
+static bool says_hit(const struct told *told, struct range phys)
 {
-	struct log_walk walk = { .pfn = phys_address / PAGE_BYTES };
+	for (size_t i = 0; i < told->n_hits; i++)
+		if (range_overlaps(told->hits[i], phys))
+			return true;
+	return told->too_many;
+}
+
+static int judge(const struct told *told, int meminfo_fd, struct range phys)
+{
 	int r;
 
-	assert(kmsg_fd >= 0);
-	assert(meminfo_fd >= 0);
-
-	r = walk_log(kmsg_fd, &walk);
-	if (r < 0)
-		return r;
-	if (walk.hit)
+	if (says_hit(told, range_align_out(phys, PAGE_BYTES)))
 		return MCE_HIT;
-	if (walk.from_boot)
+	if (told->from_boot)
 		return MCE_NEVER;
 
 	r = any_page_hit(meminfo_fd);
@@ -168,10 +212,31 @@ int mce_history_from(int kmsg_fd, int meminfo_fd, uint64_t phys_address)
 	return r == 0 ? MCE_NEVER : MCE_MAYBE;
 }
 
+int mce_history_from(int kmsg_fd, int meminfo_fd, struct range phys)
+{
+	struct told told = { 0 };
+	int r;
+
+	assert(kmsg_fd >= 0);
+	assert(meminfo_fd >= 0);
+
+	r = read_from_start(kmsg_fd, &told);
+	if (r >= 0)
+		r = judge(&told, meminfo_fd, phys);
+	told_done(&told);
+	return r;
+}
+
 /* ---- one log for all ---- */
 
-/* Who reads moves the position for all who have it open, so they take turns. */
+/*
+ * Who reads moves the position for all who have it open, so they take turns; turns_fd holds whose
+ * the last one was. Who has had it twice in a row goes on where it stopped: a log has thousands of
+ * records, and a repair asks for each page.
+ */
 static int kept_log_fd = -1, turns_fd = -1;
+static struct told kept_told;
+static pid_t kept_by; /* whose kept_told is: a child has that of its parent at first */
 
 static int open_log(void)
 {
@@ -210,6 +275,7 @@ void mce_history_end(void)
 	closep(&kept_log_fd);
 	closep(&turns_fd);
 	kept_log_fd = turns_fd = -1;
+	told_done(&kept_told);
 }
 
 /* The lock is the process's, and ends with it. */
@@ -223,7 +289,33 @@ static int take_turn(short type)
 	return 0;
 }
 
-int mce_history_of(uint64_t phys_address)
+/* 1: nobody has moved it since we did; 0: somebody may have; -errno: nobody can know next time. */
+static int had_last_turn(void)
+{
+	pid_t now = getpid(), last = 0;
+	bool ours = kept_by == now && pread(turns_fd, &last, sizeof(last), 0) == sizeof(last) &&
+		    last == now;
+
+	if (!ours && pwrite(turns_fd, &now, sizeof(now), 0) != sizeof(now))
+		return -EIO;
+	return ours;
+}
+
+static int read_kept(void)
+{
+	int r = had_last_turn();
+
+	if (r < 0)
+		return r;
+	r = r && kept_told.to_end ? read_on(kept_log_fd, &kept_told)
+				  : read_from_start(kept_log_fd, &kept_told);
+	if (r < 0)
+		told_done(&kept_told);
+	kept_by = getpid();
+	return r;
+}
+
+int mce_history_of(struct range phys)
 {
 	_cleanup_(closep) int log_fd = -1, meminfo_fd = -1;
 	int r;
@@ -233,12 +325,12 @@ int mce_history_of(uint64_t phys_address)
 		return -errno;
 	if (kept_log_fd < 0) {
 		log_fd = open_log();
-		return log_fd < 0 ? log_fd : mce_history_from(log_fd, meminfo_fd, phys_address);
+		return log_fd < 0 ? log_fd : mce_history_from(log_fd, meminfo_fd, phys);
 	}
 	r = take_turn(F_WRLCK);
 	if (r < 0)
 		return r;
-	r = mce_history_from(kept_log_fd, meminfo_fd, phys_address);
+	r = read_kept();
 	take_turn(F_UNLCK);
-	return r;
+	return r < 0 ? r : judge(&kept_told, meminfo_fd, phys);
 }

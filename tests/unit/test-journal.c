@@ -63,7 +63,7 @@ static int put_incident(struct ledger *ledger)
 
 static int steps_and_salvage(struct worker_link *link, void *job)
 {
-	struct repair_journal j = { link, 7 };
+	struct repair_journal j = { link, 7, NULL };
 	struct salvaged_page page = { 0x1000, PAGE_BYTES, 0x04, 0x20, { 0 } }, back;
 	_cleanup_(json_object_putp) struct json_object *detail = record_page(0x1000);
 	_cleanup_(json_object_putp) struct json_object *history = NULL;
@@ -95,14 +95,69 @@ TEST(steps_and_saved_bytes_come_back_as_they_went)
 	CHECK(run(steps_and_salvage, ledger) == 0);
 }
 
+static int lost_page(struct worker_link *link, void *job)
+{
+	struct repair_journal j = { link, 7, NULL };
+	struct salvaged_page page = { 0x2000, PAGE_BYTES, 0xff, 0, { 0 } }, back;
+
+	HOLDS(journal_put_salvage(&j, &page) == 0);
+	HOLDS(journal_get_salvage(&j, 0x2000, &back) == 0);
+	HOLDS(back.bad_sectors == 0xff && back.length_bytes == PAGE_BYTES);
+	HOLDS(!memcmp(back.data, page.data, PAGE_BYTES));
+	return 0;
+}
+
+TEST(a_page_of_which_nothing_was_saved_comes_back_as_well)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(ledger_freep) struct ledger *ledger = NULL;
+
+	REQUIRE(ledger_open(dir.path, &ledger, NULL) == 0);
+	REQUIRE(put_incident(ledger) == 0);
+	CHECK(run(lost_page, ledger) == 0);
+}
+
+/* The second outcome of one step is refused, and so is all that comes with it. */
+static int notes_and_intent(struct worker_link *link, void *job)
+{
+	struct repair_journal j = { link, 7, NULL };
+	_cleanup_(json_object_putp) struct json_object *detail = record_page(0x1000);
+	_cleanup_(json_object_putp) struct json_object *history = NULL;
+	struct salvaged_page page = { 0x1000, PAGE_BYTES, 0x04, 0, { 1 } }, back;
+	int64_t first, second;
+
+	HOLDS(journal_intent(&j, "remap", detail, &first) == 0);
+	HOLDS(journal_outcome(&j, first, 0, NULL) == 0);
+	HOLDS(journal_flush(&j) == 0);
+	HOLDS(journal_flush(&j) == 0);
+	HOLDS(journal_put_salvage(&j, &page) == 0);
+	HOLDS(journal_outcome(&j, first, 0, NULL) == 0);
+	HOLDS(journal_intent(&j, "swap", detail, &second) == -EREMOTEIO);
+	HOLDS(journal_get_salvage(&j, 0x1000, &back) == -ENOENT);
+	HOLDS(journal_history(&j, 0x1000, &history) == 0);
+	HOLDS(json_object_array_length(history) == 1);
+	return 0;
+}
+
+TEST(what_was_noted_is_on_record_with_the_next_step_or_neither_is)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(ledger_freep) struct ledger *ledger = NULL;
+
+	REQUIRE(ledger_open(dir.path, &ledger, NULL) == 0);
+	REQUIRE(put_incident(ledger) == 0);
+	CHECK(run(notes_and_intent, ledger) == 0);
+}
+
 static int is_refused(struct worker_link *link, void *job)
 {
-	struct repair_journal j = { link, 7 };
+	struct repair_journal j = { link, 7, NULL };
 	struct salvaged_page page = { 0 };
 	int64_t intent;
 
 	HOLDS(journal_intent(&j, "swap", NULL, &intent) == -EREMOTEIO);
-	HOLDS(journal_put_salvage(&j, &page) == -EREMOTEIO);
+	HOLDS(journal_put_salvage(&j, &page) == 0);
+	HOLDS(journal_flush(&j) == -EREMOTEIO);
 	return 0;
 }
 

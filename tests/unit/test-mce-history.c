@@ -29,7 +29,7 @@ static int verdict(const char *log, const char *meminfo, uint64_t phys_address)
 {
 	_cleanup_(closep) int kmsg_fd = file_with(log), meminfo_fd = file_with(meminfo);
 
-	return mce_history_from(kmsg_fd, meminfo_fd, phys_address);
+	return mce_history_from(kmsg_fd, meminfo_fd, (struct range){ phys_address, 1 });
 }
 
 TEST(a_log_that_reaches_back_to_boot_proves_innocence)
@@ -64,6 +64,29 @@ TEST(a_kernel_that_does_not_count_proves_nothing)
 	CHECK(verdict("6,40,5,-;something\n", "MemTotal: 100 kB\n", PAGE) == MCE_MAYBE);
 	CHECK(verdict("6,40,5,-;something\n", "", PAGE) == MCE_MAYBE);
 	CHECK(verdict("6,40,5,-;something\n", "a\nHardwareCorrupted: x kB\n", PAGE) == MCE_MAYBE);
+}
+
+TEST(of_several_pages_one_is_enough)
+{
+	_cleanup_(closep) int kmsg_fd = file_with(BOOT HIT_6_1), meminfo_fd = file_with(SOME);
+	struct range pages = { PAGE - 3 * 4096, 3 * 4096 };
+
+	CHECK(mce_history_from(kmsg_fd, meminfo_fd, pages) == MCE_NEVER);
+	pages.length_bytes++;
+	CHECK(mce_history_from(kmsg_fd, meminfo_fd, pages) == MCE_HIT);
+}
+
+TEST(more_hits_than_are_kept_make_every_page_one)
+{
+	_cleanup_(freep) char *log = malloc(400000);
+	size_t n = (size_t)sprintf(log, "%s", BOOT);
+
+	for (unsigned i = 1; i <= 4096; i++)
+		n += (size_t)sprintf(log + n, "3,%u,5,-;Memory failure: 0x%x: x\n", i, i * 2);
+	CHECK(verdict(log, SOME, PAGE) == MCE_NEVER);
+	CHECK(verdict(log, SOME, 8192ull * 4096) == MCE_HIT);
+	sprintf(log + n, "3,5000,5,-;Memory failure: 0x1: x\n");
+	CHECK(verdict(log, SOME, PAGE) == MCE_HIT);
 }
 
 TEST(a_huge_page_is_hit_as_a_whole)

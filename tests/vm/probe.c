@@ -284,7 +284,7 @@ static int history(uint64_t phys_address)
 		[MCE_MAYBE] = "maybe",
 	};
 	struct json_object *line = json_object_new_object();
-	int r = mce_history_of(phys_address);
+	int r = mce_history_of((struct range){ phys_address, 1 });
 
 	if (r < 0)
 		return fail(r);
