@@ -21,6 +21,7 @@
 
 /* A range of gigabytes takes long; one that hangs must end some day. */
 #define REPAIR_TIMEOUT_USEC  (6 * 3600 * USEC_PER_SEC)
+#define MAX_CUT_OFF	     3
 #define PREVIEW_TIMEOUT_USEC (30 * 60 * USEC_PER_SEC)
 
 /* ---- in the worker ---- */
@@ -187,18 +188,12 @@ static void on_repair_message(struct worker *w, struct json_object *message, boo
 	take_repair(j->in, after);
 }
 
+/* Where that fails, the steps of the repair hold them too. */
 static void record_losses(struct flow *f, const struct incident *in)
 {
-	int r;
-
-	if (!f->parts.ledger || !in->repair.n_losses)
-		return;
-	r = ledger_begin_group(f->parts.ledger);
-	if (r < 0)
-		return; /* the steps of the repair hold them too */
-	for (size_t i = 0; r >= 0 && i < in->repair.n_losses; i++)
-		r = ledger_add_loss(f->parts.ledger, in->number, &in->repair.losses[i]);
-	ledger_end_group(f->parts.ledger, r);
+	if (f->parts.ledger && in->repair.n_losses)
+		ledger_add_losses(f->parts.ledger, in->number, in->repair.losses,
+				  in->repair.n_losses);
 }
 
 static void set_reason(struct incident *in, const char *state, const char *reason,

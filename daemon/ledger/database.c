@@ -143,6 +143,22 @@ int statement_step(sqlite3_stmt *s)
 	return sqlite_errno(sqlite3_db_handle(s), code);
 }
 
+int statement_again(sqlite3_stmt *s, const char *types, ...)
+{
+	va_list values;
+	int r;
+
+	sqlite3_reset(s);
+	va_start(values, types);
+	r = bind_values(s, types, values);
+	va_end(values);
+	if (r < 0)
+		return r;
+	r = statement_step(s);
+	sqlite3_clear_bindings(s); /* what they point to may go */
+	return r;
+}
+
 int database_run(sqlite3 *db, const char *sql, const char *types, ...)
 {
 	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;

@@ -32,6 +32,9 @@ int statement_step(sqlite3_stmt *s);
 /* Prepare, bind and run what gives no rows. Number of rows changed, or negative errno. */
 int database_run(sqlite3 *db, const char *sql, const char *types, ...);
 
+/* Run one that gives no rows, with these values; as often as there are such. 0 or negative errno. */
+int statement_again(sqlite3_stmt *s, const char *types, ...);
+
 /* Several statements without values or rows. 0 or negative errno. */
 int database_script(sqlite3 *db, const char *sql);
 

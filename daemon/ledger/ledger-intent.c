@@ -158,19 +158,38 @@ int ledger_steps(struct ledger *l, uint64_t incident, struct json_object **ret)
 	return r < 0 ? r : collect_steps(s, ret);
 }
 
-/* The expression is that of an index, to the letter. */
-int ledger_steps_of_page(struct ledger *l, uint64_t incident, uint64_t phys_start,
-			 struct json_object **ret)
+/* The expressions are those of the indices, to the letter. */
+#define COLUMNS	   "SELECT id, step, detail, result, outcome FROM intent WHERE incident = ?1"
+#define PHYS_START "CASE WHEN json_valid(detail) THEN json_extract(detail, '$.phys_start') END"
+#define LENGTH	   "CASE WHEN json_valid(detail) THEN json_extract(detail, '$.length_bytes') END"
+
+struct hex {
+	char text[24];
+};
+
+static struct hex hex_of(uint64_t n)
+{
+	struct hex hex;
+
+	snprintf(hex.text, sizeof(hex.text), "0x%" PRIx64, n);
+	return hex;
+}
+
+/* In one block all addresses have as many digits, so their texts are in the order of the numbers.
+ */
+int ledger_steps_of_pages(struct ledger *l, uint64_t incident, struct range pages,
+			  struct json_object **ret)
 {
 	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
-	char text[32];
+	struct hex first = hex_of(pages.start_bytes);
+	struct hex last = hex_of(range_end(pages) - PAGE_BYTES);
+	struct hex block = hex_of(pages.start_bytes & ~(STEP_BLOCK_BYTES - 1ull));
 	int r;
 
-	snprintf(text, sizeof(text), "0x%" PRIx64, phys_start);
 	r = database_prepare(l->db, &s,
-			     "SELECT id, step, detail, result, outcome FROM intent"
-			     " WHERE incident = ? AND CASE WHEN json_valid(detail)"
-			     "	THEN json_extract(detail, '$.phys_start') END = ? ORDER BY id",
-			     "is", (int64_t)incident, text);
+			     COLUMNS " AND " PHYS_START " BETWEEN ?2 AND ?3 UNION ALL " COLUMNS
+				     " AND " PHYS_START " >= ?4 AND " PHYS_START " < ?2 AND " LENGTH
+				     " IS NOT NULL ORDER BY id",
+			     "isss", (int64_t)incident, first.text, last.text, block.text);
 	return r < 0 ? r : collect_steps(s, ret);
 }

@@ -68,9 +68,8 @@ static int find_oldest(struct ledger *l, uint64_t before_usec, int64_t *ret_numb
 static int forget(struct ledger *l, int64_t number)
 {
 	static const char *const deletes[] = {
-		"DELETE FROM intent WHERE incident = ?",
-		"DELETE FROM salvage WHERE incident = ?",
-		"DELETE FROM loss WHERE incident = ?",
+		"DELETE FROM intent WHERE incident = ?",  "DELETE FROM salvage WHERE incident = ?",
+		"DELETE FROM unsaved WHERE incident = ?", "DELETE FROM loss WHERE incident = ?",
 		"DELETE FROM incident WHERE number = ?",
 	};
 	int r = database_script(l->db, "BEGIN IMMEDIATE");

@@ -33,6 +33,47 @@ int ledger_put_salvage(struct ledger *l, uint64_t incident, const struct salvage
 	return r < 0 ? r : 0;
 }
 
+int ledger_put_unsaved(struct ledger *l, uint64_t incident, struct range pages)
+{
+	int r;
+
+	r = database_run(l->db,
+			 "DELETE FROM salvage WHERE incident = ? AND phys_start >= ?"
+			 " AND phys_start < ?",
+			 "iii", (int64_t)incident, (int64_t)pages.start_bytes,
+			 (int64_t)range_end(pages));
+	if (r >= 0)
+		r = database_run(l->db,
+				 "REPLACE INTO unsaved (incident, phys_start, length_bytes)"
+				 " VALUES (?, ?, ?)",
+				 "iii", (int64_t)incident, (int64_t)pages.start_bytes,
+				 (int64_t)pages.length_bytes);
+	return r < 0 ? r : 0;
+}
+
+static int get_unsaved(struct ledger *l, uint64_t incident, uint64_t phys_start,
+		       struct salvaged_page *ret)
+{
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+	int64_t block = (int64_t)(phys_start & ~(STEP_BLOCK_BYTES - 1ull));
+	int r;
+
+	r = database_prepare(l->db, &s,
+			     "SELECT 1 FROM unsaved WHERE incident = ?1 AND phys_start >= ?2"
+			     " AND phys_start <= ?3 AND phys_start + length_bytes > ?3",
+			     "iii", (int64_t)incident, block, (int64_t)phys_start);
+	if (r >= 0)
+		r = statement_step(s);
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	*ret = (struct salvaged_page){
+		.phys_start = phys_start,
+		.length_bytes = PAGE_BYTES,
+		.bad_sectors = SALVAGE_ALL_BAD,
+	};
+	return 0;
+}
+
 int ledger_get_salvage(struct ledger *l, uint64_t incident, uint64_t phys_start,
 		       struct salvaged_page *ret)
 {
@@ -48,8 +89,10 @@ int ledger_get_salvage(struct ledger *l, uint64_t incident, uint64_t phys_start,
 	if (r < 0)
 		return r;
 	r = statement_step(s);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return get_unsaved(l, incident, phys_start, ret);
 
 	data = sqlite3_column_blob(s, 1);
 	length_bytes = (size_t)sqlite3_column_bytes(s, 1);
@@ -73,6 +116,9 @@ int ledger_drop_salvage(struct ledger *l, uint64_t incident)
 	int r = database_run(l->db, "DELETE FROM salvage WHERE incident = ?", "i",
 			     (int64_t)incident);
 
+	if (r >= 0)
+		r = database_run(l->db, "DELETE FROM unsaved WHERE incident = ?", "i",
+				 (int64_t)incident);
 	return r < 0 ? r : 0;
 }
 
@@ -86,24 +132,35 @@ static struct json_object *names_of(const struct loss *loss)
 	return json_fields_done(&f);
 }
 
-/* A repair that is finished by the next start says its losses again: they count once. */
-int ledger_add_loss(struct ledger *l, uint64_t incident, const struct loss *loss)
+static int add_loss(sqlite3_stmt *s, uint64_t incident, const struct loss *loss)
 {
 	_cleanup_(json_object_putp) struct json_object *names = names_of(loss);
 	const char *text = ledger_json_text(names);
-	int r;
 
 	if (!text)
 		return -ENOMEM;
-	ledger_settle(l);
-	r = database_run(l->db,
-			 "INSERT INTO loss (incident, lost_usec, inode, mountpoint,"
-			 " file_offset_bytes, length_bytes, json) VALUES (?, ?, ?, ?, ?, ?, ?)"
-			 " ON CONFLICT DO NOTHING",
-			 "iiisiis", (int64_t)incident, (int64_t)realtime_usec(),
-			 (int64_t)loss->inode, loss->mountpoint ? loss->mountpoint : "",
-			 (int64_t)loss->file_offset_bytes, (int64_t)loss->length_bytes, text);
-	return r < 0 ? r : 0;
+	return statement_again(s, "iiisiis", (int64_t)incident, (int64_t)realtime_usec(),
+			       (int64_t)loss->inode, loss->mountpoint ? loss->mountpoint : "",
+			       (int64_t)loss->file_offset_bytes, (int64_t)loss->length_bytes, text);
+}
+
+/* A repair that is finished by the next start says its losses again: they count once. */
+int ledger_add_losses(struct ledger *l, uint64_t incident, const struct loss *losses, size_t n)
+{
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+	int r;
+
+	r = ledger_begin_group(l);
+	if (r < 0)
+		return r;
+	r = database_prepare(l->db, &s,
+			     "INSERT INTO loss (incident, lost_usec, inode, mountpoint,"
+			     " file_offset_bytes, length_bytes, json) VALUES (?, ?, ?, ?, ?, ?, ?)"
+			     " ON CONFLICT DO NOTHING",
+			     "");
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = add_loss(s, incident, &losses[i]);
+	return ledger_end_group(l, r);
 }
 
 int ledger_lost_bytes(struct ledger *l, uint64_t *ret_bytes)

@@ -106,9 +106,20 @@ int ledger_unfinished(struct ledger *l, ledger_each_intent each, void *userdata)
  * "result":0,"outcome":{...}}]; result and outcome only where finished. A new reference.
  */
 int ledger_steps(struct ledger *l, uint64_t incident, struct json_object **ret);
-/* Only those whose detail has this page as its "phys_start", as field_put_hex() writes it. */
-int ledger_steps_of_page(struct ledger *l, uint64_t incident, uint64_t phys_start,
-			 struct json_object **ret);
+
+/*
+ * A step is about one page, its detail's "phys_start" as field_put_hex() writes it, or about several
+ * in a row, of which that is the first and "length_bytes" says how many bytes they have. They lie
+ * in one block of STEP_BLOCK_BYTES, and not in the first of all.
+ *
+ * Only the steps about these pages, which lie in one such block; some about others may be among
+ * them.
+ */
+#define STEP_BLOCK_BYTES (1u << 20)
+int ledger_steps_of_pages(struct ledger *l, uint64_t incident, struct range pages,
+			  struct json_object **ret);
+
+#define SALVAGE_ALL_BAD 0xffu /* as bad_sectors */
 
 /* What was saved of a page, before anything that changes an owner. Bit n is for the n-th 512-byte
  * sector. */
@@ -121,12 +132,16 @@ struct salvaged_page {
 };
 /* Replaces what was saved of this page before. */
 int ledger_put_salvage(struct ledger *l, uint64_t incident, const struct salvaged_page *page);
+/* The same of pages that are lost whole: zeros, all of it bad. They lie in one block of
+ * STEP_BLOCK_BYTES. In a group, since it is two changes. */
+int ledger_put_unsaved(struct ledger *l, uint64_t incident, struct range pages);
 int ledger_get_salvage(struct ledger *l, uint64_t incident, uint64_t phys_start,
 		       struct salvaged_page *ret);		/* -ENOENT */
 int ledger_drop_salvage(struct ledger *l, uint64_t incident);	/* the repair is over */
 
-/* File bytes that are lost for good; kept after the incident. The same loss again counts once. */
-int ledger_add_loss(struct ledger *l, uint64_t incident, const struct loss *loss);
+/* File bytes that are lost for good; kept after the incident. The same loss again counts once. All
+ * of them or none. */
+int ledger_add_losses(struct ledger *l, uint64_t incident, const struct loss *losses, size_t n);
 
 /*
  * Forget ended incidents, the oldest first, with their steps and losses: those that ended before

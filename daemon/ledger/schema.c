@@ -19,6 +19,22 @@
 	"	(incident, CASE WHEN json_valid(detail)"                                                 \
 	"		THEN json_extract(detail, '$.phys_start') END);"
 
+/* A step for several pages is asked for by each of them. */
+#define INTENT_PAGES                                                                               \
+	"CREATE INDEX intent_pages ON intent"                                                      \
+	"	(incident, CASE WHEN json_valid(detail)"                                                 \
+	"		THEN json_extract(detail, '$.phys_start') END)"                                         \
+	"	WHERE CASE WHEN json_valid(detail)"                                                      \
+	"		THEN json_extract(detail, '$.length_bytes') END IS NOT NULL;"
+
+/* Pages of which nothing could be saved: that is a row for all of a row of them. */
+#define UNSAVED                                                                                    \
+	"CREATE TABLE unsaved ("                                                                   \
+	"	incident INTEGER NOT NULL,"                                                              \
+	"	phys_start INTEGER NOT NULL,"                                                            \
+	"	length_bytes INTEGER NOT NULL,"                                                          \
+	"	PRIMARY KEY (incident, phys_start)) WITHOUT ROWID;"
+
 /*
  * AUTOINCREMENT: a number is never given again, even if its row is deleted. A partial index each
  * for what the next start looks for, so that years of ended incidents cost it nothing.
@@ -45,7 +61,7 @@ static const char tables[] =
 	"	ended_usec INTEGER);"
 	"CREATE INDEX intent_incident ON intent (incident);"
 	"CREATE INDEX intent_unfinished ON intent (id) WHERE result IS NULL;" INTENT_PAGE
-	"CREATE TABLE salvage ("
+		INTENT_PAGES UNSAVED "CREATE TABLE salvage ("
 	"	incident INTEGER NOT NULL,"
 	"	phys_start INTEGER NOT NULL,"
 	"	bad_sectors INTEGER NOT NULL,"
@@ -70,6 +86,7 @@ static const char *const steps[SCHEMA_VERSION - 1] = {
 	"	WHERE json_valid(json);"
 	"CREATE INDEX incident_ended ON incident (updated_usec) WHERE NOT open;",
 	INTENT_PAGE,
+	INTENT_PAGES UNSAVED,
 };
 
 static int run_steps(sqlite3 *db, int64_t version)

@@ -61,6 +61,7 @@ static int find_owner(struct clear_zero *c)
 			.fd = -1,
 			.page_offset_bytes = owner->file_offset_bytes + c->page.start_bytes -
 					     owner->phys_start,
+			.n_pages = 1,
 			.length_bytes = PAGE_BYTES,
 		};
 		return 0;
@@ -70,7 +71,7 @@ static int find_owner(struct clear_zero *c)
 
 static int begin(struct clear_zero *c)
 {
-	_cleanup_(json_object_putp) struct json_object *detail = record_page(c->page.start_bytes);
+	_cleanup_(json_object_putp) struct json_object *detail = record_pages(c->page);
 
 	return detail ? journal_intent(c->job->journal, "clear-zero", detail, &c->intent) : -ENOMEM;
 }
@@ -160,9 +161,12 @@ static int clear_sectors(struct clear_zero *c)
 
 static int run(struct clear_zero *c)
 {
+	_cleanup_(json_object_putp) struct json_object *history = NULL;
 	int r;
 
-	r = record_close_cut_off(c->job, -1, NULL, c->page.start_bytes, 0);
+	r = journal_history(c->job->journal, c->page, &history);
+	if (r >= 0)
+		r = record_close_cut_off(c->job, -1, NULL, history, c->page.start_bytes, 0);
 	if (r < 0)
 		return r;
 	r = nvdimm_is_bad(c->job->map, c->page);

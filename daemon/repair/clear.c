@@ -126,7 +126,7 @@ static int region_is_bad(const struct clear *c)
 
 static int command(struct clear *c, struct range bad)
 {
-	_cleanup_(json_object_putp) struct json_object *detail = record_page(c->page.start_bytes);
+	_cleanup_(json_object_putp) struct json_object *detail = record_pages(c->page);
 	struct range aligned;
 	uint64_t cleared = 0;
 	int64_t intent;

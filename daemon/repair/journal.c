@@ -5,13 +5,14 @@
  *   worker                                   daemon
  *   {"journal":"intent","step","detail"} ->  ledger_intent()   -> {"result":0,"intent":12}
  *   {"journal":"salvaged","phys_start"}  ->  ledger_get_salvage()
- *   {"journal":"history","phys_start"}   ->  ledger_steps_of_page()
+ *   {"journal":"history","phys_start",..} -> ledger_steps_of_pages()
  *   {"journal":"flush"}
  *
  * and with each of them, in "notes", what is to be on record before:
  *
  *   {"journal":"outcome","intent",...}   ->  ledger_outcome()
  *   {"journal":"salvage","page":{...}}   ->  ledger_put_salvage()
+ *   {"journal":"unsaved","phys_start",..} -> ledger_put_unsaved()
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -59,6 +60,18 @@ static int ask(struct repair_journal *j, struct json_object *q, struct json_obje
 	if (ret)
 		*ret = TAKE(answer);
 	return 0;
+}
+
+static void add_range(struct json_object *q, struct range pages)
+{
+	json_object_object_add(q, "phys_start", json_object_new_uint64(pages.start_bytes));
+	json_object_object_add(q, "length_bytes", json_object_new_uint64(pages.length_bytes));
+}
+
+static struct range member_range(struct json_object *q)
+{
+	return (struct range){ (uint64_t)member_int(q, "phys_start", 0),
+			       (uint64_t)member_int(q, "length_bytes", PAGE_BYTES) };
 }
 
 /* Takes the note. */
@@ -148,12 +161,6 @@ static int hex_decode(const char *text, uint8_t *ret_bytes, size_t n_bytes)
 	return 0;
 }
 
-/* Of a page that is lost whole there is nothing to tell. */
-static bool is_empty(const struct salvaged_page *page)
-{
-	return !page->data[0] && !memcmp(page->data, page->data + 1, PAGE_BYTES - 1);
-}
-
 static struct json_object *page_to_json(const struct salvaged_page *page)
 {
 	struct json_object *o = json_object_new_object();
@@ -165,8 +172,6 @@ static struct json_object *page_to_json(const struct salvaged_page *page)
 	json_object_object_add(o, "bad_sectors", json_object_new_int64(page->bad_sectors));
 	json_object_object_add(o, "restored_sectors",
 			       json_object_new_int64(page->restored_sectors));
-	if (is_empty(page))
-		return o;
 	hex_encode(page->data, PAGE_BYTES, text);
 	json_object_object_add(o, "data", json_object_new_string(text));
 	return o;
@@ -176,7 +181,8 @@ static int page_from_json(struct json_object *o, struct salvaged_page *ret)
 {
 	struct json_object *phys, *data;
 
-	if (!json_object_object_get_ex(o, "phys_start", &phys))
+	if (!json_object_object_get_ex(o, "phys_start", &phys) ||
+	    !json_object_object_get_ex(o, "data", &data))
 		return -EBADMSG;
 	*ret = (struct salvaged_page){
 		.phys_start = json_object_get_uint64(phys),
@@ -184,12 +190,10 @@ static int page_from_json(struct json_object *o, struct salvaged_page *ret)
 		.bad_sectors = (uint32_t)member_int(o, "bad_sectors", 0xff),
 		.restored_sectors = (uint32_t)member_int(o, "restored_sectors", 0),
 	};
-	if (!json_object_object_get_ex(o, "data", &data))
-		return 0;
 	return hex_decode(json_object_get_string(data), ret->data, PAGE_BYTES);
 }
 
-int journal_put_salvage(struct repair_journal *j, const struct salvaged_page *page)
+static int note_page(struct repair_journal *j, const struct salvaged_page *page)
 {
 	struct json_object *q = question("salvage"), *o = page_to_json(page);
 
@@ -199,6 +203,36 @@ int journal_put_salvage(struct repair_journal *j, const struct salvaged_page *pa
 		return -ENOMEM;
 	}
 	return note(j, q);
+}
+
+static int note_unsaved(struct repair_journal *j, struct range pages)
+{
+	struct json_object *q = question("unsaved");
+
+	if (!q)
+		return -ENOMEM;
+	add_range(q, pages);
+	return note(j, q);
+}
+
+static bool is_lost(const struct salvaged_page *page)
+{
+	return page->bad_sectors == SALVAGE_ALL_BAD && !page->restored_sectors;
+}
+
+/* Of pages that are lost whole there is little to tell. */
+int journal_put_salvage(struct repair_journal *j, const struct salvaged_page *pages, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0, n_lost; r >= 0 && i < n; i += n_lost ?: 1) {
+		for (n_lost = 0; i + n_lost < n && is_lost(&pages[i + n_lost]);)
+			n_lost++;
+		r = n_lost ? note_unsaved(
+				     j, (struct range){ pages[i].phys_start, n_lost * PAGE_BYTES })
+			   : note_page(j, &pages[i]);
+	}
+	return r;
 }
 
 int journal_get_salvage(struct repair_journal *j, uint64_t phys_start, struct salvaged_page *ret)
@@ -218,7 +252,7 @@ int journal_get_salvage(struct repair_journal *j, uint64_t phys_start, struct sa
 	return page_from_json(page, ret);
 }
 
-int journal_history(struct repair_journal *j, uint64_t phys_start, struct json_object **ret)
+int journal_history(struct repair_journal *j, struct range pages, struct json_object **ret)
 {
 	_cleanup_(json_object_putp) struct json_object *q = question("history"), *answer = NULL;
 	struct json_object *steps;
@@ -226,7 +260,7 @@ int journal_history(struct repair_journal *j, uint64_t phys_start, struct json_o
 
 	if (!q)
 		return -ENOMEM;
-	json_object_object_add(q, "phys_start", json_object_new_uint64(phys_start));
+	add_range(q, pages);
 	r = ask(j, q, &answer);
 	if (r < 0)
 		return r;
@@ -291,10 +325,11 @@ static int serve_salvaged(struct ledger *ledger, uint64_t incident, struct json_
 static int serve_history(struct ledger *ledger, uint64_t incident, struct json_object *q,
 			 struct json_object *answer)
 {
+	struct range pages = member_range(q);
 	struct json_object *steps;
 	int r;
 
-	r = ledger_steps_of_page(ledger, incident, member_int(q, "phys_start", 0), &steps);
+	r = ledger_steps_of_pages(ledger, incident, pages, &steps);
 	if (r >= 0)
 		json_object_object_add(answer, "steps", steps);
 	return r;
@@ -312,6 +347,8 @@ static int serve_note(struct ledger *ledger, uint64_t incident, struct json_obje
 		return serve_outcome(ledger, q);
 	if (!strcmp(name, "salvage"))
 		return serve_salvage(ledger, incident, q);
+	if (!strcmp(name, "unsaved"))
+		return ledger_put_unsaved(ledger, incident, member_range(q));
 	return -EBADMSG;
 }
 

@@ -34,7 +34,7 @@ int journal_intent(struct repair_journal *j, const char *step, struct json_objec
 /* Noted, or on record where result is negative. */
 int journal_outcome(struct repair_journal *j, int64_t intent, int result,
 		    struct json_object *detail);
-int journal_put_salvage(struct repair_journal *j, const struct salvaged_page *page);
+int journal_put_salvage(struct repair_journal *j, const struct salvaged_page *pages, size_t n);
 
 /* Put on record now what was noted. 0 or negative errno. */
 int journal_flush(struct repair_journal *j);
@@ -43,10 +43,10 @@ int journal_get_salvage(struct repair_journal *j, uint64_t phys_start,
 			struct salvaged_page *ret); /* -ENOENT */
 
 /*
- * All steps of this page so far, oldest first: [{"intent","step","detail","finished","result",
- * "outcome"}]. A new reference.
+ * All steps about these pages so far, oldest first, as ledger_steps_of_pages() gives them:
+ * [{"intent","step","detail","finished","result","outcome"}]. A new reference.
  */
-int journal_history(struct repair_journal *j, uint64_t phys_start, struct json_object **ret);
+int journal_history(struct repair_journal *j, struct range pages, struct json_object **ret);
 
 /* The daemon's side: answer one question. A message that is none of the journal's: -ENOMSG. */
 int journal_serve(struct ledger *ledger, struct worker *w, uint64_t incident,

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "json-fields.h"
+#include "ledger/ledger.h"
 #include "range.h"
 #include "repair/plan.h"
 
@@ -58,15 +59,16 @@ static const char *const clear_steps[] = {
 /* The first that fits is taken. */
 static const struct repair_method methods[] = {
 	{ METHOD_REMAP, "remap", REPAIR_ZERO, KIND(OWNER_FILE_DATA),
-	  NEED(NEED_SHARED_EXTENTS) | NEED(NEED_REVERSE_MAP), true, remap_steps },
+	  NEED(NEED_SHARED_EXTENTS) | NEED(NEED_REVERSE_MAP), true, PLAN_MAX_TOGETHER,
+	  remap_steps },
 	{ METHOD_REWRITE, "rewrite", REPAIR_ZERO, KIND(OWNER_FILE_DATA), NEED(NEED_SOLE_OWNER),
-	  true, rewrite_steps },
-	{ METHOD_CLEAR_ZERO, "clear-zero", REPAIR_ZERO, KIND(OWNER_DEVDAX), 0, false,
+	  true, 1, rewrite_steps },
+	{ METHOD_CLEAR_ZERO, "clear-zero", REPAIR_ZERO, KIND(OWNER_DEVDAX), 0, false, 1,
 	  clear_zero_steps },
-	{ METHOD_CLEAR, "clear", REPAIR_CLEAR, KIND(OWNER_RAW), 0, false, clear_steps },
+	{ METHOD_CLEAR, "clear", REPAIR_CLEAR, KIND(OWNER_RAW), 0, false, 1, clear_steps },
 	{ METHOD_CLEAR, "clear", REPAIR_CLEAR,
 	  KIND(OWNER_FREE) | KIND(OWNER_UNWRITTEN) | KIND(OWNER_RAW), NEED(NEED_REVERSE_MAP), false,
-	  clear_steps },
+	  1, clear_steps },
 };
 #define N_METHODS (sizeof(methods) / sizeof(methods[0]))
 
@@ -219,6 +221,45 @@ int plan_make(const struct incident *in, enum repair_wish wish, plan_can_share c
 		choose(in, wish, &facts, page);
 	}
 	return 0;
+}
+
+/* Does each owner have all of these pages, or none? */
+static bool have_all_or_none(const struct incident *in, struct range pages)
+{
+	for (size_t i = 0; i < in->n_owners; i++) {
+		const struct owner *owner = &in->owners[i];
+		/* Its first and last page may be bad in parts. */
+		struct range bytes = range_align_out(
+			(struct range){ owner->phys_start, owner->length_bytes }, PAGE_BYTES);
+
+		if (range_overlaps(bytes, pages) && !range_contains(bytes, pages))
+			return false;
+	}
+	return true;
+}
+
+/* A step on record is about pages of one block, see ledger.h. */
+static bool in_one_block(struct range pages)
+{
+	return pages.start_bytes >= STEP_BLOCK_BYTES &&
+	       pages.start_bytes / STEP_BLOCK_BYTES == (range_end(pages) - 1) / STEP_BLOCK_BYTES;
+}
+
+size_t plan_together(const struct incident *in, const struct page_plan *pages, size_t n_pages)
+{
+	struct range all = { pages[0].phys_start, PAGE_BYTES };
+	size_t n = 1;
+
+	for (; pages[0].method && n < n_pages && n < pages[0].method->max_together; n++) {
+		struct range more = { all.start_bytes, all.length_bytes + PAGE_BYTES };
+
+		if (pages[n].method != pages[0].method || pages[n].dev != pages[0].dev ||
+		    pages[n].phys_start != range_end(all) || !in_one_block(more) ||
+		    !have_all_or_none(in, more))
+			break;
+		all = more;
+	}
+	return n;
 }
 
 void plan_done(struct plan *plan)

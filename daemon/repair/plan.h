@@ -37,8 +37,16 @@ struct repair_method {
 	uint32_t kinds; /* bits of enum owner_kind: every owner of the page is one of them */
 	uint32_t needs; /* bits of enum need: all of them */
 	bool writes_files; /* salvages bytes of files; what is lost of them becomes zeros */
+	unsigned max_together; /* so many pages in a row can be done in one go */
 	const char *const *steps; /* NULL-terminated, for people */
 };
+
+/*
+ * The most pages of any method. All of their holders stand until all of them are done, and what is
+ * saved of them is in memory: a MiB of both. From here on, nearly all of the time is for the pages
+ * themselves.
+ */
+#define PLAN_MAX_TOGETHER 256u
 
 struct page_plan {
 	uint64_t phys_start;
@@ -60,6 +68,12 @@ typedef bool (*plan_can_share)(dev_t dev, const char *filesystem, void *userdata
 int plan_make(const struct incident *in, enum repair_wish wish, plan_can_share can_share,
 	      void *userdata, struct plan *ret);
 void plan_done(struct plan *plan);
+
+/*
+ * How many of these pages, from the first on, can be done in one go: all in one row, planned for
+ * alike, and each owner of one has all of them, at neighbouring offsets. 1 to n_pages.
+ */
+size_t plan_together(const struct incident *in, const struct page_plan *pages, size_t n_pages);
 
 /*
  * For the ledger: {"pages":[{"phys_start","length_bytes","method" or "reason"}]}, where neighbours

@@ -1,44 +1,77 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * record: see record.h.
+ * record: see record.h. What is written; record-history.c and record-cut-off.c read it back.
  *
- * A swap is recorded as an incident of its own: one page, one owner, its losses. So it is written
+ *   remap, rewrite, clear-zero -> [record] -> journal
+ *
+ * A swap is recorded as an incident of its own: its pages, one owner, its losses. So it is written
  * and read by the same code as every other incident.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
 #include "json-fields.h"
-#include "owners/handle.h"
-#include "repair/extent.h"
-#include "repair/record.h"
+#include "repair/record-private.h"
 #include "repair/salvage.h"
 #include "repair/store.h"
-#include "source/nvdimm.h"
 
-struct json_object *record_page(uint64_t phys_start)
+struct json_object *record_pages(struct range pages)
 {
 	struct json_fields f = json_fields_new();
 
-	field_put_hex(&f, "phys_start", phys_start);
-	return f.object;
+	field_put_hex(&f, "phys_start", pages.start_bytes);
+	if (pages.length_bytes > PAGE_BYTES)
+		field_put_uint(&f, "length_bytes", pages.length_bytes);
+	return json_fields_done(&f);
 }
 
-struct json_object *record_swap(const struct target *t, const struct salvaged_page *page)
+/* Runs of one file that touch, page by page, are one in the record. */
+static void join_losses(struct repair *repair)
 {
-	_cleanup_(incident_freep) struct incident *in = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < repair->n_losses; i++) {
+		struct loss *loss = &repair->losses[i], *last = n ? &repair->losses[n - 1] : NULL;
+
+		if (last &&
+		    loss->file_offset_bytes == last->file_offset_bytes + last->length_bytes) {
+			last->length_bytes += loss->length_bytes;
+			loss_done(loss);
+		} else {
+			repair->losses[n++] = *loss;
+		}
+	}
+	repair->n_losses = n;
+}
+
+static int describe_swap(const struct target *t, const struct salvaged_page *saved,
+			 struct incident *in)
+{
+	struct repair *repair = &in->repair;
+	int r = target_add_losses(t, saved, in);
+
+	if (r < 0)
+		return r;
+	join_losses(repair);
+	for (uint32_t i = 0; i < t->n_pages; i++) {
+		uint32_t n_bytes = target_bytes_of(t, i);
+
+		repair->zeroed_bytes += salvage_lost_bytes(&saved[i], n_bytes);
+		repair->restored_bytes += salvage_restored_bytes(&saved[i], n_bytes);
+	}
+	repair->salvaged_bytes = t->length_bytes - repair->zeroed_bytes - repair->restored_bytes;
+	return 0;
+}
+
+struct json_object *record_swap(const struct target *t, const struct salvaged_page *saved)
+{
+	struct range pages = { saved->phys_start, (uint64_t)t->n_pages * PAGE_BYTES };
+	_cleanup_(incident_freep) struct incident *in = incident_new(pages, 0);
 	struct json_object *detail, *swap, *owners;
 
-	in = incident_new((struct range){ page->phys_start, PAGE_BYTES }, 0);
-	if (!in || target_add_losses(t, page, in) < 0)
+	if (!in || describe_swap(t, saved, in) < 0)
 		return NULL;
-	in->repair.zeroed_bytes = salvage_lost_bytes(page, t->length_bytes);
-	in->repair.restored_bytes = salvage_restored_bytes(page, t->length_bytes);
-	in->repair.salvaged_bytes = t->length_bytes - in->repair.zeroed_bytes -
-				    in->repair.restored_bytes;
-
-	detail = record_page(page->phys_start);
+	detail = record_pages(pages);
 	swap = incident_to_json(in);
 	if (!detail || !swap) {
 		json_object_put(detail);
@@ -51,11 +84,7 @@ struct json_object *record_swap(const struct target *t, const struct salvaged_pa
 	return detail;
 }
 
-struct boot_id {
-	char text[40]; /* "" where nobody says */
-};
-
-static struct boot_id this_boot(void)
+struct boot_id record_this_boot(void)
 {
 	_cleanup_(closep) int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	struct boot_id id = { "" };
@@ -66,10 +95,10 @@ static struct boot_id this_boot(void)
 	return id;
 }
 
-struct json_object *record_write(const struct target *t, const struct salvaged_page *page)
+struct json_object *record_write(const struct target *t, const struct salvaged_page *saved)
 {
-	struct json_object *detail = record_swap(t, page);
-	struct boot_id boot = this_boot();
+	struct json_object *detail = record_swap(t, saved);
+	struct boot_id boot = record_this_boot();
 
 	if (detail)
 		json_object_object_add(detail, "boot_id", json_object_new_string(boot.text));
@@ -94,310 +123,4 @@ bool record_is_in_store(const struct owner *owner)
 		if (strstr(*path, "/" STORE_DIRECTORY "/"))
 			return true;
 	return false;
-}
-
-/* ---- reading steps back ---- */
-
-struct step {
-	int64_t intent;
-	const char *name;
-	bool finished;
-	int result;
-	struct json_object *swap; /* NULL: not a swap */
-	struct json_object *detail;
-	const char *end_state; /* of a finished method */
-};
-
-static const char *member_string(struct json_object *o, const char *name)
-{
-	struct json_object *value;
-
-	return o && json_object_object_get_ex(o, name, &value) ? json_object_get_string(value)
-							       : NULL;
-}
-
-/* One element of the history, if it is about this page. */
-static bool step_of_page(struct json_object *element, uint64_t phys_start, struct step *ret)
-{
-	struct json_object *value, *detail = NULL, *outcome = NULL;
-	const char *phys;
-
-	*ret = (struct step){ .name = member_string(element, "step") };
-	json_object_object_get_ex(element, "detail", &detail);
-	phys = member_string(detail, "phys_start");
-	if (!ret->name || !phys || strtoull(phys, NULL, 16) != phys_start)
-		return false;
-
-	if (json_object_object_get_ex(element, "intent", &value))
-		ret->intent = json_object_get_int64(value);
-	if (json_object_object_get_ex(element, "finished", &value))
-		ret->finished = json_object_get_boolean(value);
-	if (json_object_object_get_ex(element, "result", &value))
-		ret->result = json_object_get_int(value);
-	ret->detail = detail;
-	json_object_object_get_ex(detail, "swap", &ret->swap);
-	json_object_object_get_ex(element, "outcome", &outcome);
-	ret->end_state = member_string(outcome, "state");
-	return true;
-}
-
-/* The step around all others of a page. */
-static bool is_method(const struct step *step)
-{
-	return !strcmp(step->name, "remap") || !strcmp(step->name, "rewrite") ||
-	       !strcmp(step->name, "clear-zero");
-}
-
-static bool ends_page(const struct step *step)
-{
-	return is_method(step) && step->finished && step->end_state &&
-	       !strcmp(step->end_state, "done");
-}
-
-static int move_losses(struct incident *from, struct incident *to)
-{
-	for (size_t i = 0; i < from->repair.n_losses; i++) {
-		struct loss *loss = incident_add_loss(to);
-
-		if (!loss)
-			return -ENOMEM;
-		*loss = from->repair.losses[i];
-		from->repair.losses[i] = (struct loss){ 0 };
-	}
-	return 0;
-}
-
-/* What the swaps so far add up to. */
-struct sum {
-	struct incident *losses; /* in its repair */
-	uint64_t zeroed_bytes, salvaged_bytes, restored_bytes;
-	int n_swaps;
-	bool write_failed; /* one that may have changed the media for all that */
-};
-
-static int sum_start(struct sum *sum, uint64_t phys_start)
-{
-	incident_free(sum->losses);
-	*sum = (struct sum){ .losses = incident_new((struct range){ phys_start, PAGE_BYTES }, 0) };
-	return sum->losses ? 0 : -ENOMEM;
-}
-
-static int sum_add(struct sum *sum, struct json_object *swap)
-{
-	_cleanup_(incident_freep) struct incident *in = NULL;
-	int r;
-
-	r = incident_from_json(swap, &in);
-	if (r < 0)
-		return r;
-	if (in->repair.zeroed_bytes > sum->zeroed_bytes)
-		sum->zeroed_bytes = in->repair.zeroed_bytes;
-	if (in->repair.salvaged_bytes > sum->salvaged_bytes)
-		sum->salvaged_bytes = in->repair.salvaged_bytes;
-	if (in->repair.restored_bytes > sum->restored_bytes)
-		sum->restored_bytes = in->repair.restored_bytes;
-	sum->n_swaps++;
-	return move_losses(in, sum->losses);
-}
-
-/* Did a write with this result get as far as the media? */
-static bool may_have_cleared(int result)
-{
-	return result == -EFAULT || result == -EIO || result == -EINTR;
-}
-
-/*
- * Walk the page's steps. *ret_ended: its last step of all is a method that ended well; then *ret
- * is the sum of that run, else the sum since the last such end.
- */
-static int sum_history(struct repair_journal *j, uint64_t phys_start, struct sum *ret,
-		       bool *ret_ended)
-{
-	_cleanup_(json_object_putp) struct json_object *history = NULL;
-	int r;
-
-	*ret_ended = false;
-	r = journal_history(j, phys_start, &history);
-	if (r < 0)
-		return r;
-	r = sum_start(ret, phys_start);
-
-	for (size_t i = 0; r >= 0 && i < json_object_array_length(history); i++) {
-		struct step step;
-
-		if (!step_of_page(json_object_array_get_idx(history, i), phys_start, &step))
-			continue;
-		if (is_method(&step) && *ret_ended) {
-			r = sum_start(ret, phys_start); /* bad again after a good end */
-			*ret_ended = false;
-		}
-		if (ends_page(&step))
-			*ret_ended = true;
-		if (r >= 0 && step.swap && step.finished && step.result == 0)
-			r = sum_add(ret, step.swap);
-		if (step.finished && !strcmp(step.name, "write") && may_have_cleared(step.result))
-			ret->write_failed = true;
-	}
-	return r;
-}
-
-int record_losses(struct repair_journal *j, uint64_t phys_start, struct incident *in,
-		  struct page_result *result)
-{
-	struct sum sum = { 0 };
-	bool ended;
-	int r;
-
-	r = sum_history(j, phys_start, &sum, &ended);
-	if (r >= 0) {
-		result->zeroed_bytes = sum.zeroed_bytes;
-		result->salvaged_bytes = sum.salvaged_bytes;
-		result->restored_bytes = sum.restored_bytes;
-		r = move_losses(sum.losses, in) ?: sum.n_swaps;
-	}
-	incident_free(sum.losses);
-	return r;
-}
-
-int record_write_failed(struct repair_journal *j, uint64_t phys_start)
-{
-	struct sum sum = { 0 };
-	bool ended;
-	int r;
-
-	r = sum_history(j, phys_start, &sum, &ended);
-	incident_free(sum.losses);
-	return r < 0 ? r : sum.write_failed;
-}
-
-/* Its owner's page, open for reading. 1; 0: the file is gone, and with it what it lost. */
-static int open_swapped(int root_fd, const char *filesystem, struct json_object *swap,
-			struct target *ret)
-{
-	_cleanup_(incident_freep) struct incident *in = NULL;
-	struct json_object *owners, *owner, *value;
-	int r;
-
-	r = incident_from_json(swap, &in);
-	if (r < 0)
-		return r;
-	if (in->n_owners != 1)
-		return -EBADMSG;
-	*ret = (struct target){ .fd = -1 };
-	json_object_object_get_ex(swap, "owners", &owners);
-	owner = json_object_array_get_idx(owners, 0);
-	if (json_object_object_get_ex(owner, "page_offset_bytes", &value))
-		ret->page_offset_bytes = json_object_get_uint64(value);
-	if (json_object_object_get_ex(owner, "page_length_bytes", &value))
-		ret->length_bytes = (uint32_t)json_object_get_int(value);
-	if (ret->length_bytes > PAGE_BYTES)
-		return -EBADMSG;
-
-	r = handle_open(root_fd, filesystem, in->owners[0].inode, in->owners[0].generation,
-			O_RDONLY | O_CLOEXEC);
-	if (r == -ESTALE || r == -ENOENT)
-		return 0;
-	if (r < 0)
-		return r;
-	ret->fd = r;
-	return 1;
-}
-
-/* Was the swap done before we were cut off? 1, 0, or negative errno. */
-static int swap_was_done(int root_fd, const char *filesystem, struct json_object *swap,
-			 uint64_t dev_offset_bytes)
-{
-	struct target t;
-	int r;
-
-	r = open_swapped(root_fd, filesystem, swap, &t);
-	if (r <= 0)
-		return r;
-	r = target_is_on(&t, dev_offset_bytes);
-	target_close(&t);
-	return r < 0 ? r : !r;
-}
-
-/* Does a sector that was lost hold what was to be written there, or was none lost? */
-static bool reads_as_written(const struct target *t, const struct salvaged_page *saved)
-{
-	uint8_t data[PAGE_BYTES];
-
-	if (pread(t->fd, data, t->length_bytes, (off_t)t->page_offset_bytes) !=
-	    (ssize_t)t->length_bytes)
-		return false;
-	for (uint32_t at = 0; at < t->length_bytes; at += SECTOR_BYTES) {
-		uint32_t n = t->length_bytes - at < SECTOR_BYTES ? t->length_bytes - at
-								 : SECTOR_BYTES;
-
-		if (saved->bad_sectors & 1u << at / SECTOR_BYTES &&
-		    !memcmp(data + at, saved->data + at, n))
-			return true;
-	}
-	return !saved->bad_sectors && !memcmp(data, saved->data, t->length_bytes);
-}
-
-static int is_clean(const struct repair_job *job, uint64_t phys_start)
-{
-	int r = nvdimm_is_bad(job->map, (struct range){ phys_start, PAGE_BYTES });
-
-	return r < 0 ? r : !r;
-}
-
-/*
- * Was a page written before we were cut off? The lists say, while the machine ran on. A machine
- * that went down in the middle of it can have cleared what it did not write any more: that is lost
- * just as well. 1, 0, or negative errno.
- */
-static int write_was_done(const struct repair_job *job, int root_fd, const char *filesystem,
-			  uint64_t phys_start, const struct step *step)
-{
-	const char *boot = member_string(step->detail, "boot_id");
-	struct boot_id now = this_boot();
-	struct salvaged_page saved;
-	struct target t;
-	int r;
-
-	r = is_clean(job, phys_start);
-	if (r <= 0)
-		return r;
-	r = journal_get_salvage(job->journal, phys_start, &saved);
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	r = open_swapped(root_fd, filesystem, step->swap, &t);
-	if (r <= 0)
-		return r;
-	r = !boot || strcmp(boot, now.text) || reads_as_written(&t, &saved);
-	target_close(&t);
-	return r;
-}
-
-int record_close_cut_off(const struct repair_job *job, int root_fd, const char *filesystem,
-			 uint64_t phys_start, uint64_t dev_offset_bytes)
-{
-	_cleanup_(json_object_putp) struct json_object *history = NULL;
-	int r;
-
-	r = journal_history(job->journal, phys_start, &history);
-	for (size_t i = 0; r >= 0 && i < json_object_array_length(history); i++) {
-		struct step step;
-		int result = -EINTR;
-
-		if (!step_of_page(json_object_array_get_idx(history, i), phys_start, &step) ||
-		    step.finished)
-			continue;
-		if (step.swap) {
-			if (!strcmp(step.name, "zero"))
-				r = is_clean(job, phys_start);
-			else if (!strcmp(step.name, "write"))
-				r = write_was_done(job, root_fd, filesystem, phys_start, &step);
-			else
-				r = swap_was_done(root_fd, filesystem, step.swap, dev_offset_bytes);
-			if (r < 0)
-				return r;
-			result = r ? 0 : -EINTR;
-		}
-		r = journal_outcome(job->journal, step.intent, result, NULL);
-	}
-	return r < 0 ? r : 0;
 }

@@ -6,6 +6,9 @@
  * or "rewrite", "pause" and "write"; or "clear-zero", "pause" and "zero". A swap, a write and a
  * zero carry the owner and the bytes it loses, so that the losses are known even if the process
  * that did it died right after.
+ *
+ * A step can be about several pages in a row. Who reads it back asks of one page, and is told of
+ * that page's part alone; a swap that was done for some of its pages only says which.
  */
 #pragma once
 
@@ -20,13 +23,30 @@
 #include "repair/target.h"
 
 /* Details and outcomes, new references; NULL: out of memory. */
-struct json_object *record_page(uint64_t phys_start);
+struct json_object *record_pages(struct range pages);
 struct json_object *record_swap(const struct target *t, const struct salvaged_page *page);
 struct json_object *record_write(const struct target *t, const struct salvaged_page *page);
 struct json_object *record_result(const struct page_result *result);
 
+/*
+ * The outcome of a swap: which of its pages, the first at phys_start, no longer lie on the blocks
+ * from dev_offset on. NULL: none, or nobody can say.
+ */
+struct json_object *record_swapped(const struct target *t, uint64_t phys_start,
+				   uint64_t dev_offset_bytes);
+
 /* Does this owner lie in a filesystem's store: is it a spare or quarantine of ours? */
 bool record_is_in_store(const struct owner *owner);
+
+/* Is any step in this history about any of these pages? */
+bool record_has_steps(struct json_object *history, struct range pages);
+
+/*
+ * Pages that were remapped together, and this one with them: the next such in the page's history
+ * from *at on, which is set behind it.
+ */
+bool record_find_pages(struct json_object *history, uint64_t phys_start, size_t *at,
+		       struct range *ret);
 
 /*
  * Close the page's steps that have no outcome. A swap was done if the owner's page no longer lies
@@ -34,7 +54,8 @@ bool record_is_in_store(const struct owner *owner);
  * there; a zero if the page is no longer bad. root_fd -1: no filesystem. 0 or negative errno.
  */
 int record_close_cut_off(const struct repair_job *job, int root_fd, const char *filesystem,
-			 uint64_t phys_start, uint64_t dev_offset_bytes);
+			 struct json_object *history, uint64_t phys_start,
+			 uint64_t dev_offset_bytes);
 
 /*
  * Add up the swaps of the page's last repair, be it ended, cut off or under way: losses are

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "owners/owners.h"
+#include "repair/plan.h"
 #include "repair/record.h"
 #include "repair/remap-private.h"
 #include "repair/salvage.h"
@@ -23,10 +24,10 @@
  */
 #define MAX_CLEAR_ATTEMPTS 16
 
-/* 1: the quarantine alone owns the block; 0: somebody else does too. */
+/* 1: the quarantine alone owns the blocks; 0: somebody else does too. */
 static int sole_owner(struct remap *m)
 {
-	_cleanup_(incident_freep) struct incident *now = incident_new(m->page, 0);
+	_cleanup_(incident_freep) struct incident *now = incident_new(m->pages, 0);
 	struct stat st;
 	int r;
 
@@ -34,35 +35,45 @@ static int sole_owner(struct remap *m)
 		return -ENOMEM;
 	if (fstat(m->quarantine_fd, &st) < 0)
 		return -errno;
-	r = owners_ask_fsmap(m->fs->root_fd, m->fs->phys_of_fs, m->page, now);
+	r = owners_ask_fsmap(m->fs->root_fd, m->fs->phys_of_fs, m->pages, now);
 	if (r < 0)
 		return r;
-	return now->n_owners == 1 && now->owners[0].kind == OWNER_FILE_DATA &&
-	       now->owners[0].inode == st.st_ino;
+	for (size_t i = 0; i < now->n_owners; i++)
+		if (now->owners[i].kind != OWNER_FILE_DATA || now->owners[i].inode != st.st_ino)
+			return 0;
+	return now->n_owners > 0 && now->owners_complete;
 }
 
-static int write_whole(int fd)
+static int write_whole(struct remap *m)
 {
-	static const uint8_t zeros[PAGE_BYTES];
-	ssize_t n = pwrite(fd, zeros, sizeof(zeros), 0);
+	static uint8_t zeros[PLAN_MAX_TOGETHER * PAGE_BYTES]; /* not const: it takes no room so */
+	size_t n_bytes = m->pages.length_bytes;
+	off_t at = (off_t)remap_quarantine_offset(m);
+	ssize_t n = pwrite(m->quarantine_fd, zeros, n_bytes, at);
 
 	/* Inside a preallocation that an earlier copy on write left, the first try fails and
 	 * cancels it. */
 	if (n < 0 && errno == EIO)
-		n = pwrite(fd, zeros, sizeof(zeros), 0);
+		n = pwrite(m->quarantine_fd, zeros, n_bytes, at);
 	if (n < 0)
 		return -errno;
-	return fsync(fd) < 0 ? -errno : 0;
+	if (fsync(m->quarantine_fd) < 0)
+		return -errno;
+	return n == (ssize_t)n_bytes ? 0 : -EIO;
 }
 
+/* Sectors. */
 static int count_bad(struct remap *m)
 {
 	_cleanup_(badblocks_freep) struct badblocks *bad = NULL;
-	int r = nvdimm_bad_within(m->job->map, m->page, &bad);
+	int r = nvdimm_bad_within(m->job->map, m->pages, &bad), n = 0;
 
 	if (r < 0)
 		return r;
-	return __builtin_popcount(salvage_bad_sectors(bad, m->page.start_bytes));
+	for (size_t i = 0; i < remap_n_pages(m); i++)
+		n += __builtin_popcount(
+			salvage_bad_sectors(bad, m->pages.start_bytes + i * PAGE_BYTES));
+	return n;
 }
 
 /*
@@ -80,7 +91,7 @@ static int clear_media(struct remap *m)
 	for (unsigned attempt = 0; attempt < MAX_CLEAR_ATTEMPTS; attempt++) {
 		int n_before = n_bad;
 
-		r = write_whole(m->quarantine_fd);
+		r = write_whole(m);
 		n_bad = count_bad(m);
 		if (n_bad < 0)
 			return n_bad;
@@ -92,7 +103,7 @@ static int clear_media(struct remap *m)
 
 int remap_clear(struct remap *m)
 {
-	_cleanup_(json_object_putp) struct json_object *detail = record_page(m->page.start_bytes);
+	_cleanup_(json_object_putp) struct json_object *detail = record_pages(m->pages);
 	int64_t intent;
 	int r, failed;
 

@@ -27,25 +27,61 @@
 
 static struct store_name quarantine_name(const struct remap *m)
 {
-	return store_quarantine_name(m->in->number, m->page.start_bytes);
+	return store_quarantine_name(m->in->number, m->held);
 }
 
-static int find_quarantine(struct remap *m)
+uint64_t remap_quarantine_offset(const struct remap *m)
+{
+	return m->pages.start_bytes - m->held.start_bytes;
+}
+
+void remap_let_go(struct remap *m)
+{
+	struct store_name name = quarantine_name(m);
+
+	if (m->quarantine_fd >= 0)
+		close(TAKE_FD(m->quarantine_fd));
+	if (m->held.length_bytes == m->pages.length_bytes)
+		store_remove_file(m->fs->store_fd, name.text);
+	else
+		store_remove_page(m->fs->store_fd, name.text, remap_quarantine_offset(m));
+	m->pinned = false;
+	m->held = m->pages;
+}
+
+/* The quarantine for these pages. 1: it has ours; 0: there is none that has. */
+static int look_into(struct remap *m, struct range held)
 {
 	struct extent e;
 	int r;
 
+	m->held = held;
 	r = store_open_file(m->fs->store_fd, quarantine_name(m).text);
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
-		return r;
+	if (r < 0) {
+		m->held = m->pages;
+		return r == -ENOENT ? 0 : r;
+	}
 	m->quarantine_fd = r;
-	r = extent_of_page(m->quarantine_fd, 0, &e);
+	r = extent_of_page(m->quarantine_fd, remap_quarantine_offset(m), &e);
 	if (r < 0)
 		return r;
 	m->pinned = e.mapped && e.dev_offset_bytes == m->dev_offset;
-	return 0;
+	/* Of a block that is not, or no longer, the page. */
+	if (!m->pinned)
+		remap_let_go(m);
+	return m->pinned;
+}
+
+static int find_quarantine(struct remap *m, struct json_object *history)
+{
+	struct range pages = m->pages;
+	size_t at = 0;
+	int r;
+
+	do
+		r = look_into(m, pages);
+	while (r == 0 && record_find_pages(history, m->pages.start_bytes, &at, &pages));
+	return r;
 }
 
 static int find_saved(struct remap *m)
@@ -56,33 +92,47 @@ static int find_saved(struct remap *m)
 	 * stale. */
 	if (!m->pinned)
 		return 0;
-	r = journal_get_salvage(m->job->journal, m->page.start_bytes, &m->saved);
+	r = journal_get_salvage(m->job->journal, m->pages.start_bytes, m->saved);
 	if (r == -ENOENT)
 		return 0;
 	m->have_saved = r >= 0;
 	return r;
 }
 
-void remap_let_go(struct remap *m)
+/* Whatever an attempt that was cut off has left. */
+static int find_remains(struct remap *m)
 {
-	if (m->quarantine_fd >= 0)
-		close(TAKE_FD(m->quarantine_fd));
-	store_remove_file(m->fs->store_fd, quarantine_name(m).text);
-	m->pinned = false;
+	_cleanup_(json_object_putp) struct json_object *history = NULL;
+	int r;
+
+	r = journal_history(m->job->journal, m->pages, &history);
+	if (r < 0)
+		return r;
+	r = find_quarantine(m, history);
+	if (r < 0)
+		return r;
+	r = find_saved(m);
+	if (r < 0)
+		return r;
+	/* Spares are in the way, or have done their work. None is made off the record. */
+	if (json_object_array_length(history))
+		store_remove_spares(m->fs->store_fd, m->in->number, m->pages.start_bytes);
+	return record_close_cut_off(m->job, m->fs->root_fd, m->fs->filesystem, history,
+				    m->pages.start_bytes, m->dev_offset);
 }
 
 /* ---- owners ---- */
 
-/* An owner's bytes may be many pages, of which ours is any. */
+/* An owner's bytes may be many pages, of which ours are any. */
 static bool is_target(const struct remap *m, const struct owner *owner)
 {
 	struct range bytes = { owner->phys_start, owner->length_bytes };
 
 	return owner->kind == OWNER_FILE_DATA && owner->dev == m->fs->dev &&
-	       range_overlaps(bytes, m->page) && !record_is_in_store(owner);
+	       range_overlaps(bytes, m->pages) && !record_is_in_store(owner);
 }
 
-static int open_targets(struct remap *m)
+int remap_open_targets(struct remap *m)
 {
 	const char *reason;
 	int r;
@@ -95,7 +145,7 @@ static int open_targets(struct remap *m)
 
 		if (!is_target(m, owner))
 			continue;
-		r = target_open(m->fs->root_fd, m->fs->filesystem, owner, m->page.start_bytes,
+		r = target_open(m->fs->root_fd, m->fs->filesystem, owner, m->pages,
 				&m->targets[m->n_targets], &reason);
 		if (r < 0)
 			return result_stop(m->result, "waiting", reason,
@@ -106,9 +156,9 @@ static int open_targets(struct remap *m)
 	return 0;
 }
 
-static int begin(struct remap *m)
+int remap_begin(struct remap *m)
 {
-	_cleanup_(json_object_putp) struct json_object *detail = record_page(m->page.start_bytes);
+	_cleanup_(json_object_putp) struct json_object *detail = record_pages(m->pages);
 	struct json_object *owners;
 
 	if (!detail)
@@ -122,7 +172,7 @@ static int begin(struct remap *m)
 
 /* ---- the protocol ---- */
 
-static int give_owners_a_good_block(struct remap *m)
+static int swap_all(struct remap *m)
 {
 	int r;
 
@@ -141,48 +191,39 @@ static int give_owners_a_good_block(struct remap *m)
 	return remap_read_back(m);
 }
 
+int remap_give_good_blocks(struct remap *m)
+{
+	int r = swap_all(m);
+
+	store_remove_spares(m->fs->store_fd, m->in->number, m->pages.start_bytes);
+	writers_continue(m->job, &m->writers, r < 0 ? r : 0);
+	return r < 0 ? result_explain(m->result, r) : r;
+}
+
 static int run(struct remap *m)
 {
 	int r;
 
-	r = find_quarantine(m);
-	if (r < 0)
-		return r;
-	r = find_saved(m);
-	if (r < 0)
-		return r;
-	/* Spares of an attempt that was cut off are in the way, or have done their work. */
-	store_remove_spares(m->fs->store_fd, m->in->number, m->page.start_bytes);
-	r = record_close_cut_off(m->job, m->fs->root_fd, m->fs->filesystem, m->page.start_bytes,
-				 m->dev_offset);
+	r = find_remains(m);
 	if (r < 0)
 		return r;
 	if (!m->pinned) {
-		r = nvdimm_is_bad(m->job->map, m->page);
+		r = nvdimm_is_bad(m->job->map, m->pages);
 		if (r < 0)
 			return r;
 		if (r == 0)
 			return result_stop(m->result, "done", NULL, "%s", "");
 	}
-	r = open_targets(m);
+	r = remap_open_targets(m);
 	if (r != 0)
 		return r;
 	if (!m->n_targets && !m->pinned)
 		return result_stop(m->result, "waiting", "moved", "no file has the block any more");
-	r = begin(m);
+	r = remap_begin(m);
 	if (r < 0)
 		return r;
-
-	if (m->n_targets) {
-		r = give_owners_a_good_block(m);
-		store_remove_spares(m->fs->store_fd, m->in->number, m->page.start_bytes);
-		writers_continue(m->job, &m->writers, r < 0 ? r : 0);
-		if (r < 0)
-			r = result_explain(m->result, r);
-		if (r != 0)
-			return r;
-	}
-	return remap_clear(m);
+	r = m->n_targets ? remap_give_good_blocks(m) : 0;
+	return r != 0 ? r : remap_clear(m);
 }
 
 /*
@@ -197,7 +238,7 @@ static int finish(struct remap *m, int r)
 
 	if (r < 0 && !m->pinned_now)
 		return r;
-	n_swaps = record_losses(m->job->journal, m->page.start_bytes, m->in, m->result);
+	n_swaps = record_losses(m->job->journal, m->pages.start_bytes, m->in, m->result);
 	if (r == 0)
 		m->result->state = "done";
 	if (r == 0 || (m->quarantine_fd >= 0 && (n_swaps == 0 || !m->pinned)))
@@ -213,11 +254,34 @@ static int finish(struct remap *m, int r)
 	return journal_outcome(m->job->journal, m->intent, 0, outcome);
 }
 
-static void done(struct remap *m)
+size_t remap_n_pages(const struct remap *m)
+{
+	return m->pages.length_bytes / PAGE_BYTES;
+}
+
+int remap_new(const struct repair_job *job, const struct repair_fs *fs, struct incident *in,
+	      struct range pages, struct page_result *result, struct remap *ret)
+{
+	*ret = (struct remap){
+		.job = job,
+		.fs = fs,
+		.in = in,
+		.pages = pages,
+		.held = pages,
+		.dev_offset = pages.start_bytes - fs->phys_of_fs,
+		.quarantine_fd = -1,
+		.result = result,
+	};
+	ret->saved = calloc(remap_n_pages(ret), sizeof(*ret->saved));
+	return ret->saved ? 0 : -ENOMEM;
+}
+
+void remap_done(struct remap *m)
 {
 	for (size_t i = 0; i < m->n_targets; i++)
 		target_close(&m->targets[i]);
 	free(m->targets);
+	free(m->saved);
 	if (m->quarantine_fd >= 0)
 		close(m->quarantine_fd);
 	writers_done(&m->writers);
@@ -226,19 +290,13 @@ static void done(struct remap *m)
 int remap_page(const struct repair_job *job, const struct repair_fs *fs, struct incident *in,
 	       uint64_t phys_start, struct page_result *ret)
 {
-	struct remap m = {
-		.job = job,
-		.fs = fs,
-		.in = in,
-		.page = { phys_start, PAGE_BYTES },
-		.dev_offset = phys_start - fs->phys_of_fs,
-		.quarantine_fd = -1,
-		.result = ret,
-	};
+	struct remap m;
 	int r;
 
 	*ret = (struct page_result){ 0 };
-	r = finish(&m, run(&m));
-	done(&m);
+	r = remap_new(job, fs, in, (struct range){ phys_start, PAGE_BYTES }, ret, &m);
+	if (r >= 0)
+		r = finish(&m, run(&m));
+	remap_done(&m);
 	return r;
 }

@@ -23,3 +23,14 @@
  */
 int remap_page(const struct repair_job *job, const struct repair_fs *fs, struct incident *in,
 	       uint64_t phys_start, struct page_result *ret);
+
+/*
+ * Several bad pages in a row that have the same owners, at once, as plan_together() says they can
+ * be. All of it goes well, or each page has to be done by itself by remap_page(), which goes on
+ * from where this stopped: what it leaves, in the store and on record, is what single pages leave,
+ * but for the names. Nothing may be there that a hook gave.
+ *
+ * 0 with a result for each page; 1: each by itself; or negative errno as of remap_page().
+ */
+int remap_pages(const struct repair_job *job, const struct repair_fs *fs, struct incident *in,
+		struct range pages, struct page_result *ret);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * repair: see repair.h. Asks anew, plans, runs the plan page by page, adds up.
+ * repair: see repair.h. Asks anew, plans, runs the plan page by page or several at once, adds up.
  *
  *   respond -> [repair] -> plan, remap, rewrite, clear-zero, clear
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -182,8 +183,9 @@ static enum method_id method_for(const struct page_plan *page, bool bad, const s
 	return repair_fs_can_share(fs) > 0 ? METHOD_REMAP : METHOD_REWRITE;
 }
 
-static int prepare(const struct repair_job *job, const struct page_plan *page, bool bad,
-		   struct repair_fs *fs, enum method_id *ret_method)
+/* For pages that are planned for alike, of which this is the first. */
+static int prepare(const struct repair_job *job, const struct page_plan *page, struct range all,
+		   bool bad, struct repair_fs *fs, enum method_id *ret_method)
 {
 	int r = open_fs(job, page->dev, fs);
 
@@ -192,11 +194,11 @@ static int prepare(const struct repair_job *job, const struct page_plan *page, b
 	*ret_method = page->dev ? method_for(page, bad, fs) : page->method->id;
 	if (!page->dev)
 		return 0;
-	r = repair_fs_find(fs, job->map, bytes_of(page));
+	r = repair_fs_find(fs, job->map, all);
 	if (r >= 0 && *ret_method == METHOD_REMAP)
-		r = repair_fs_prepare_remap(fs, bytes_of(page));
+		r = repair_fs_prepare_remap(fs, all);
 	if (r >= 0 && *ret_method == METHOD_REWRITE)
-		r = repair_fs_prepare_salvage(fs, bytes_of(page));
+		r = repair_fs_prepare_salvage(fs, all);
 	return r;
 }
 
@@ -214,7 +216,7 @@ static int run_page(const struct repair_job *job, struct incident *in, const str
 		refuse_page(job, page, fs, ret);
 		return 0;
 	}
-	r = prepare(job, page, bad, fs, &method);
+	r = prepare(job, page, bytes_of(page), bad, fs, &method);
 	if (r < 0) {
 		explain_fs(r, ret);
 		return 0;
@@ -287,21 +289,113 @@ static int policy_says_less(const struct repair_job *job, struct incident *in)
 	return r < 0 ? r : less;
 }
 
+/* ---- several pages in one go ---- */
+
+/* How many of the first pages are bad now. What cannot be known is none. */
+static size_t count_bad_pages(const struct repair_job *job, const struct page_plan *pages, size_t n)
+{
+	_cleanup_(badblocks_freep) struct badblocks *bad = NULL;
+	struct range all = { pages[0].phys_start, n * PAGE_BYTES };
+	size_t n_bad = 0;
+
+	if (nvdimm_bad_within(job->map, all, &bad) < 0)
+		return 0;
+	while (n_bad < n && badblocks_overlap(bad, bytes_of(&pages[n_bad])))
+		n_bad++;
+	return n_bad;
+}
+
+static int add_all_up(struct incident *in, const struct page_result *results, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = add_up(in, &results[i]);
+	return r;
+}
+
+/*
+ * The first pages, as many as go together. How many that were; 0: the first goes by itself, and so
+ * do *ret_alone of them; or negative errno.
+ */
+static int run_together(const struct repair_job *job, struct incident *in,
+			const struct page_plan *pages, size_t n_pages, struct repair_fs *fs,
+			size_t *ret_alone)
+{
+	struct page_result results[PLAN_MAX_TOGETHER];
+	size_t n = plan_together(in, pages, n_pages);
+	struct range all = { pages[0].phys_start };
+	enum method_id method;
+	int r;
+
+	*ret_alone = 1;
+	if (n > 1 && !job->restored)
+		n = count_bad_pages(job, pages, n);
+	all.length_bytes = n * PAGE_BYTES;
+	if (n <= 1 || job->restored || prepare(job, &pages[0], all, true, fs, &method) < 0 ||
+	    fs->bdev_fd < 0)
+		return 0;
+	r = remap_pages(job, fs, in, all, results);
+	*ret_alone = r > 0 ? n : 0;
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = add_all_up(in, results, n);
+	return r < 0 ? r : (int)n;
+}
+
+static int run_one(const struct repair_job *job, struct incident *in, const struct page_plan *page,
+		   struct repair_fs *fs)
+{
+	struct page_result result;
+	int r = run_page(job, in, page, fs, &result);
+
+	return r < 0 ? r : add_up(in, &result);
+}
+
+/* How many of the pages were run, at least one; or negative errno. *n_alone of the next ones are
+ * known to go by themselves. */
+static int run_next(const struct repair_job *job, struct incident *in,
+		    const struct page_plan *pages, size_t n_pages, struct repair_fs *fs,
+		    size_t *n_alone)
+{
+	int r = 0;
+
+	if (pages[0].method)
+		r = string_set(&in->repair.method, pages[0].method->name);
+	if (r >= 0 && !*n_alone)
+		r = run_together(job, in, pages, n_pages, fs, n_alone);
+	if (r != 0)
+		return r;
+	(*n_alone)--;
+	r = run_one(job, in, &pages[0], fs);
+	return r < 0 ? r : 1;
+}
+
 static int run_pages(const struct repair_job *job, struct incident *in,
 		     const struct page_plan *pages, size_t n_pages, struct repair_fs *fs)
 {
-	struct page_result result;
-	int r = 0;
+	size_t n_alone = 0;
 
-	for (size_t i = 0; r >= 0 && i < n_pages; i++) {
-		if (pages[i].method)
-			r = string_set(&in->repair.method, pages[i].method->name);
-		if (r >= 0)
-			r = run_page(job, in, &pages[i], fs, &result);
-		if (r >= 0)
-			r = add_up(in, &result);
+	for (size_t i = 0; i < n_pages;) {
+		int r = run_next(job, in, &pages[i], n_pages - i, fs, &n_alone);
+
+		if (r < 0)
+			return r;
+		i += (size_t)r;
 	}
-	return r;
+	return 0;
+}
+
+static_assert(RESTORE_MAX_PAGES * PAGE_BYTES == STEP_BLOCK_BYTES,
+	      "runs are not divided needlessly");
+
+/* Pages go together within one block of the ledger, so they are not divided otherwise. */
+static size_t count_to_block_end(const struct plan *plan, size_t first)
+{
+	uint64_t page = plan->pages[first].phys_start / PAGE_BYTES;
+	size_t n = RESTORE_MAX_PAGES - page % RESTORE_MAX_PAGES;
+
+	return n < plan->n_pages - first ? n : plan->n_pages - first;
 }
 
 /* As many pages as one run of a hook is asked for. A filesystem that can't be opened tells so by
@@ -360,11 +454,9 @@ static int run_round(const struct repair_job *job, struct incident *in)
 	r = plan_make(in, in->repair.wish, repair_can_share, &sharing, &plan);
 	if (r >= 0)
 		r = begin_plan(job, &plan, &intent);
-	for (size_t i = 0; r >= 0 && i < plan.n_pages; i += RESTORE_MAX_PAGES) {
-		size_t n = plan.n_pages - i;
-
-		r = run_batch(job, in, &plan.pages[i],
-			      n < RESTORE_MAX_PAGES ? n : RESTORE_MAX_PAGES, &fs);
+	for (size_t i = 0, n; r >= 0 && i < plan.n_pages; i += n) {
+		n = count_to_block_end(&plan, i);
+		r = run_batch(job, in, &plan.pages[i], n, &fs);
 	}
 	repair_fs_close(&fs);
 	plan_done(&plan);

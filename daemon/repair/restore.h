@@ -13,7 +13,7 @@
 #include "repair/plan.h"
 #include "repair/repair.h"
 
-#define RESTORE_MAX_PAGES 256u /* at once, for one run of the hook */
+#define RESTORE_MAX_PAGES 256u /* at once, for one run of the hook; of one block of memory */
 
 struct restore;
 

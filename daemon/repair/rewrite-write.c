@@ -118,7 +118,7 @@ int rewrite_salvage(struct rewrite *w)
 		restore_merge(w->job->restored, &w->saved);
 	}
 	memset(w->saved.data + length, 0, PAGE_BYTES - length);
-	return journal_put_salvage(w->job->journal, &w->saved);
+	return journal_put_salvage(w->job->journal, &w->saved, 1);
 }
 
 /* ---- write ---- */

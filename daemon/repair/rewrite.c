@@ -62,8 +62,7 @@ static int open_target(struct rewrite *w)
 	r = find_target(w, &owner);
 	if (r != 0)
 		return r;
-	r = target_open(w->fs->root_fd, w->fs->filesystem, owner, w->page.start_bytes, &w->target,
-			&reason);
+	r = target_open(w->fs->root_fd, w->fs->filesystem, owner, w->page, &w->target, &reason);
 	if (r < 0)
 		return result_stop(w->result, "waiting", reason,
 				   "inode %" PRIu64 " can't be opened for writing: %s",
@@ -73,7 +72,7 @@ static int open_target(struct rewrite *w)
 
 static int begin(struct rewrite *w)
 {
-	_cleanup_(json_object_putp) struct json_object *detail = record_page(w->page.start_bytes);
+	_cleanup_(json_object_putp) struct json_object *detail = record_pages(w->page);
 	struct json_object *owners = json_object_new_array();
 
 	if (!detail || !owners) {
@@ -129,10 +128,13 @@ static int heal(struct rewrite *w)
 
 static int run(struct rewrite *w)
 {
+	_cleanup_(json_object_putp) struct json_object *history = NULL;
 	int r, let_in;
 
-	r = record_close_cut_off(w->job, w->fs->root_fd, w->fs->filesystem, w->page.start_bytes,
-				 w->dev_offset);
+	r = journal_history(w->job->journal, w->page, &history);
+	if (r >= 0)
+		r = record_close_cut_off(w->job, w->fs->root_fd, w->fs->filesystem, history,
+					 w->page.start_bytes, w->dev_offset);
 	if (r < 0)
 		return r;
 	r = nvdimm_is_bad(w->job->map, w->page);

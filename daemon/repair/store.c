@@ -14,12 +14,15 @@
 
 #include "repair/store.h"
 
-struct store_name store_quarantine_name(uint64_t incident, uint64_t phys_start)
+struct store_name store_quarantine_name(uint64_t incident, struct range pages)
 {
 	struct store_name name;
+	char more[24] = "";
 
-	snprintf(name.text, sizeof(name.text), "%" PRIu64 "-0x%" PRIx64 ".quarantine", incident,
-		 phys_start);
+	if (pages.length_bytes > PAGE_BYTES)
+		snprintf(more, sizeof(more), "+%" PRIu64, pages.length_bytes / PAGE_BYTES);
+	snprintf(name.text, sizeof(name.text), "%" PRIu64 "-0x%" PRIx64 "%s.quarantine", incident,
+		 pages.start_bytes, more);
 	return name;
 }
 
@@ -74,6 +77,29 @@ int store_remove_file(int store_fd, const char *name)
 	if (unlinkat(store_fd, name, 0) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	return fsync(store_fd) < 0 ? -errno : 0;
+}
+
+/* 1: some block of it is left. */
+static int has_blocks(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? -errno : st.st_blocks > 0;
+}
+
+int store_remove_page(int store_fd, const char *name, uint64_t offset_bytes)
+{
+	_cleanup_(closep) int fd = store_open_file(store_fd, name);
+	int r;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset_bytes,
+		      PAGE_BYTES) < 0 ||
+	    fsync(fd) < 0)
+		return -errno;
+	r = has_blocks(fd);
+	return r == 0 ? store_remove_file(store_fd, name) : r < 0 ? r : 0;
 }
 
 void store_remove_spares(int store_fd, uint64_t incident, uint64_t phys_start)

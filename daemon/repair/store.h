@@ -4,7 +4,8 @@
  * files.
  *
  * ROOT/.hwpoisond (mode 0700). Names are made from the incident and the page, so that the next
- * start finds what a crash left: "7-0x8021a000.quarantine", "7-0x8021a000.spare-0". A quarantine
+ * start finds what a crash left: "7-0x8021a000.quarantine", "7-0x8021a000.spare-0"; or from several
+ * pages in a row, the first and how many: "7-0x8021a000+16.quarantine". A quarantine
  * whose block the platform refuses to clear stays for good: it keeps the block away from every
  * other file.
  */
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #include "cleanup.h"
+#include "range.h"
 
 #define STORE_DIRECTORY ".hwpoisond"
 
@@ -21,7 +23,7 @@ struct store_name {
 	char text[64];
 };
 
-struct store_name store_quarantine_name(uint64_t incident, uint64_t phys_start);
+struct store_name store_quarantine_name(uint64_t incident, struct range pages);
 struct store_name store_spare_name(uint64_t incident, uint64_t phys_start, unsigned n);
 
 /*
@@ -37,6 +39,10 @@ int store_open_file(int store_fd, const char *name); /* O_RDWR; -ENOENT */
 
 /* Empty it, unlink it, and make that durable. 0, also when it was not there. */
 int store_remove_file(int store_fd, const char *name);
+
+/* Give up one page of a file of several, and the file itself when it has no other left. 0 or
+ * negative errno. */
+int store_remove_page(int store_fd, const char *name, uint64_t offset_bytes);
 
 /* Unlink every spare of this page, giving its block up at once: its extents are dropped before the
  * inode is, which XFS does in the background. */

@@ -44,9 +44,9 @@ static int measure(struct target *t)
 	if (stx.stx_attributes & (STATX_ATTR_ENCRYPTED | STATX_ATTR_COMPRESSED | STATX_ATTR_VERITY))
 		return -EOPNOTSUPP;
 	t->dax = stx.stx_attributes & STATX_ATTR_DAX;
-	t->length_bytes = stx.stx_size - t->page_offset_bytes < PAGE_BYTES
-				  ? stx.stx_size - t->page_offset_bytes
-				  : PAGE_BYTES;
+	t->length_bytes = t->n_pages * PAGE_BYTES;
+	if (stx.stx_size - t->page_offset_bytes < t->length_bytes)
+		t->length_bytes = (uint32_t)(stx.stx_size - t->page_offset_bytes);
 	return 0;
 }
 
@@ -62,7 +62,7 @@ static bool is_append_only(int root_fd, const char *filesystem, const struct own
 		       STATX_ATTR_APPEND;
 }
 
-int target_open(int root_fd, const char *filesystem, const struct owner *owner, uint64_t phys_start,
+int target_open(int root_fd, const char *filesystem, const struct owner *owner, struct range pages,
 		struct target *ret, const char **ret_reason)
 {
 	int r;
@@ -72,7 +72,9 @@ int target_open(int root_fd, const char *filesystem, const struct owner *owner, 
 	*ret = (struct target){
 		.owner = owner,
 		.fd = -1,
-		.page_offset_bytes = owner->file_offset_bytes + phys_start - owner->phys_start,
+		.page_offset_bytes = owner->file_offset_bytes + pages.start_bytes -
+				     owner->phys_start,
+		.n_pages = (uint32_t)(pages.length_bytes / PAGE_BYTES),
 	};
 	r = handle_open(root_fd, filesystem, owner->inode, owner->generation,
 			O_RDWR | O_NOATIME | O_CLOEXEC);
@@ -99,13 +101,24 @@ void target_close(struct target *t)
 
 int target_is_on(const struct target *t, uint64_t dev_offset_bytes)
 {
+	struct range bytes = { t->page_offset_bytes, (uint64_t)t->n_pages * PAGE_BYTES };
 	struct extent e;
 	int r;
 
-	r = extent_of_page(t->fd, t->page_offset_bytes, &e);
+	r = extent_of(t->fd, bytes, &e);
 	if (r < 0)
 		return r;
-	return e.mapped && !e.unwritten && e.dev_offset_bytes == dev_offset_bytes;
+	return e.mapped && !e.unwritten && e.dev_offset_bytes == dev_offset_bytes &&
+	       e.length_bytes == bytes.length_bytes;
+}
+
+int target_page_is_on(const struct target *t, uint32_t page, uint64_t dev_offset_bytes)
+{
+	struct target one = *t;
+
+	one.page_offset_bytes += (uint64_t)page * PAGE_BYTES;
+	one.n_pages = 1;
+	return target_is_on(&one, dev_offset_bytes);
 }
 
 bool target_changed_size(const struct target *t)
@@ -115,17 +128,33 @@ bool target_changed_size(const struct target *t)
 	return measure(&now) < 0 || now.length_bytes != t->length_bytes;
 }
 
-int target_reads_as(const struct target *t, const struct salvaged_page *page)
+uint32_t target_bytes_of(const struct target *t, uint32_t page)
 {
-	uint8_t data[PAGE_BYTES];
-	ssize_t n = pread(t->fd, data, t->length_bytes, t->page_offset_bytes);
+	uint32_t before = page * PAGE_BYTES;
 
-	if (n < 0)
-		return -errno;
-	return n == (ssize_t)t->length_bytes && !memcmp(data, page->data, t->length_bytes);
+	if (before >= t->length_bytes)
+		return 0;
+	return t->length_bytes - before < PAGE_BYTES ? t->length_bytes - before : PAGE_BYTES;
 }
 
-static int add_loss(const struct target *t, uint32_t start, uint32_t end, struct incident *in)
+int target_reads_as(const struct target *t, const struct salvaged_page *saved)
+{
+	uint8_t data[PAGE_BYTES];
+	bool same = true;
+
+	for (uint32_t i = 0; i < t->n_pages; i++) {
+		uint32_t n_bytes = target_bytes_of(t, i);
+		ssize_t n = pread(t->fd, data, n_bytes,
+				  (off_t)(t->page_offset_bytes + (uint64_t)i * PAGE_BYTES));
+
+		if (n < 0)
+			return -errno;
+		same = same && n == (ssize_t)n_bytes && !memcmp(data, saved[i].data, n_bytes);
+	}
+	return same;
+}
+
+static int add_loss(const struct target *t, uint64_t start, uint64_t end, struct incident *in)
 {
 	struct loss *loss = incident_add_loss(in);
 	int r;
@@ -141,26 +170,39 @@ static int add_loss(const struct target *t, uint32_t start, uint32_t end, struct
 	return r;
 }
 
-int target_add_losses(const struct target *t, const struct salvaged_page *page, struct incident *in)
+int target_add_losses_of(const struct target *t, uint32_t page, const struct salvaged_page *saved,
+			 struct incident *in)
 {
-	uint32_t sector_bytes = SECTOR_BYTES;
+	uint32_t sector_bytes = SECTOR_BYTES, length_bytes = target_bytes_of(t, page);
+	uint64_t before = (uint64_t)page * PAGE_BYTES;
 	int r;
 
-	for (uint32_t start = 0; start < t->length_bytes;) {
+	for (uint32_t start = 0; start < length_bytes;) {
 		uint32_t end = start;
 
-		while (end < t->length_bytes && page->bad_sectors & 1u << end / sector_bytes)
+		while (end < length_bytes && saved->bad_sectors & 1u << end / sector_bytes)
 			end += sector_bytes;
 		if (end == start) {
 			start += sector_bytes;
 			continue;
 		}
-		r = add_loss(t, start, end < t->length_bytes ? end : t->length_bytes, in);
+		r = add_loss(t, before + start, before + (end < length_bytes ? end : length_bytes),
+			     in);
 		if (r < 0)
 			return r;
 		start = end;
 	}
 	return 0;
+}
+
+int target_add_losses(const struct target *t, const struct salvaged_page *saved,
+		      struct incident *in)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < t->n_pages; i++)
+		r = target_add_losses_of(t, i, &saved[i], in);
+	return r;
 }
 
 struct json_object *target_to_json(const struct target *t)

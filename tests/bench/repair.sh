@@ -2,14 +2,18 @@
 #
 # How long the repair of many pages takes, from the plan to the end, with the ledger on, beside bare
 # loops that do the least of what it takes: whole-page writes, and clones. For the guest, whose clock
-# is that of an emulated processor: the ratios count. BENCH_PAGES is how many, 1000 unless said.
+# is that of an emulated processor: the ratios count. It is 1000 pages, unless guest --append
+# bench_pages=N says otherwise.
 #
 # guest: --timeout 3000
 
 . "$SRCDIR/tests/vm/lib.sh"
 
 echo '{"benchmark":"repair","title":"Mend many pages of a mounted filesystem"}'
-N=${BENCH_PAGES:-1000}
+N=1000
+for word in $(< /proc/cmdline); do
+	[ "${word%=*}" != bench_pages ] || N=${word#*=}
+done
 N_SCATTERED=400				# the kernel's list ends at 512 ranges
 BARE=$BUILDDIR/tests/bench/repair
 
@@ -50,8 +54,14 @@ bare "bare write, all at once" once $MNT/contiguous "$N"
 make_file $MNT/donor 4096
 poison_pages "$N" 1 notify
 bare "bare FICLONERANGE a page" clone $MNT/contiguous $MNT/donor 1 "$N"
-mkdir "$HWP/bare-ledger"
-bare "ledger alone, as for a remap" ledger "$HWP/bare-ledger" "$N"
+rm $MNT/contiguous
+new_file contiguous "$N"
+make_file $MNT/donor $((N * 4096))
+poison_pages "$N" 1 notify
+bare "bare FICLONERANGE, 256 pages at a time" share $MNT/contiguous $MNT/donor "$N"
+mkdir "$HWP/ledger-1" "$HWP/ledger-256"
+bare "ledger alone, a page at a time" ledger "$HWP/ledger-1" 1 "$N"
+bare "ledger alone, 256 pages at a time" ledger "$HWP/ledger-256" 256 "$N"
 # What the clones left in free space is nobody's business here.
 umount $MNT
 ndctl clear-errors namespace0.0 >/dev/null 2>&1

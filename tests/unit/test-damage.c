@@ -24,7 +24,9 @@ static struct bed bed_new(void)
 {
 	struct bed bed = { .path = "./test-damage-XXXXXX" };
 
-	bed.target = (struct target){ .fd = mkstemp(bed.path), .length_bytes = PAGE_BYTES };
+	bed.target = (struct target){ .fd = mkstemp(bed.path),
+				      .n_pages = 1,
+				      .length_bytes = PAGE_BYTES };
 	if (bed.target.fd < 0)
 		abort();
 	bed.has_attributes = fsetxattr(bed.target.fd, "user.test", "1", 1, 0) == 0;

@@ -44,7 +44,7 @@ static struct ledger *ledger_with_one(const struct scratch *dir, uint32_t genera
 	CHECK(ledger_put_incident(l, in) == 0);
 	string_set(&loss.mountpoint, "/mnt");
 	strv_push(&loss.paths, "/mnt/data");
-	CHECK(ledger_add_loss(l, in->number, &loss) == 0);
+	CHECK(ledger_add_losses(l, in->number, &loss, 1) == 0);
 	loss_done(&loss);
 	return l;
 }

@@ -357,13 +357,16 @@ TEST(a_ledger_of_the_first_version_becomes_one_of_this)
 	query(&dir, "ALTER TABLE salvage DROP COLUMN restored_sectors");
 	query(&dir, "DROP INDEX incident_ended");
 	query(&dir, "DROP INDEX intent_page");
+	query(&dir, "DROP INDEX intent_pages");
+	query(&dir, "DROP TABLE unsaved");
 	query(&dir, "ALTER TABLE incident DROP COLUMN updated_usec");
 	query(&dir, "PRAGMA user_version=1");
 	CHECK(query(&dir, "PRAGMA user_version") == 1);
 
 	REQUIRE(ledger_open(dir.path, &l, NULL) == 0); /* and not set aside */
-	CHECK(query(&dir, "PRAGMA user_version") == 3);
+	CHECK(query(&dir, "PRAGMA user_version") == 4);
 	CHECK(query(&dir, "SELECT count(*) FROM sqlite_schema WHERE name = 'intent_page'") == 1);
+	CHECK(query(&dir, "SELECT count(*) FROM sqlite_schema WHERE name = 'intent_pages'") == 1);
 	CHECK(query(&dir, "SELECT updated_usec FROM incident") == 1234567);
 	CHECK(ledger_get_salvage(l, 1, 4096, &back) == 0);
 	CHECK(back.bad_sectors == 2 && !back.restored_sectors && back.data[4095] == 'x');
@@ -461,6 +464,11 @@ TEST(the_steps_of_one_incident_are_told_with_their_outcomes)
 		    "\"finished\":false}]");
 }
 
+static int steps_of_page(struct ledger *l, uint64_t phys_start, struct json_object **ret)
+{
+	return ledger_steps_of_pages(l, 7, (struct range){ phys_start, PAGE_BYTES }, ret);
+}
+
 TEST(a_page_is_told_its_own_steps_of_those_of_an_incident)
 {
 	_cleanup_(scratch_done) struct scratch dir = scratch_new();
@@ -478,14 +486,96 @@ TEST(a_page_is_told_its_own_steps_of_those_of_an_incident)
 	REQUIRE(ledger_intent(l, 7, "remap", next, &id) == 0);
 	REQUIRE(ledger_intent(l, 8, "remap", page, &id) == 0);
 	REQUIRE(ledger_intent(l, 7, "clear", page, &id) == 0);
-	REQUIRE(ledger_steps_of_page(l, 7, 0x8021a000, &steps) == 0);
+	REQUIRE(steps_of_page(l, 0x8021a000, &steps) == 0);
 	CHECK_STREQ(json_object_to_json_string_ext(steps, JSON_C_TO_STRING_PLAIN),
 		    "[{\"intent\":1,\"step\":\"remap\",\"detail\":{\"phys_start\":\"0x8021a000\"},"
 		    "\"finished\":false},"
 		    "{\"intent\":5,\"step\":\"clear\",\"detail\":{\"phys_start\":\"0x8021a000\"},"
 		    "\"finished\":false}]");
-	REQUIRE(ledger_steps_of_page(l, 7, 0x8021c000, &none) == 0);
+	REQUIRE(steps_of_page(l, 0x8021c000, &none) == 0);
 	CHECK(json_object_array_length(none) == 0);
+}
+
+static int64_t intend(struct ledger *l, uint64_t incident, const char *json)
+{
+	_cleanup_(json_object_putp) struct json_object *detail = json_tokener_parse(json);
+	int64_t id = 0;
+
+	CHECK(ledger_intent(l, incident, "remap", detail, &id) == 0);
+	return id;
+}
+
+static size_t n_steps(struct ledger *l, uint64_t start_bytes, uint64_t length_bytes)
+{
+	_cleanup_(json_object_putp) struct json_object *steps = NULL;
+	struct range pages = { start_bytes, length_bytes };
+
+	CHECK(ledger_steps_of_pages(l, 7, pages, &steps) == 0);
+	return json_object_array_length(steps);
+}
+
+TEST(a_page_is_told_the_steps_that_were_taken_for_it_together_with_others)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(ledger_freep) struct ledger *l = NULL;
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0);
+	intend(l, 7, "{\"phys_start\":\"0x8021a000\",\"length_bytes\":8192}");
+	intend(l, 7, "{\"phys_start\":\"0x8021b000\"}");
+	intend(l, 7, "{\"phys_start\":\"0x802fc000\",\"length_bytes\":16384}");
+	intend(l, 8, "{\"phys_start\":\"0x8021a000\",\"length_bytes\":8192}");
+	intend(l, 7, "{\"hook\":\"/bin/true\",\"length_bytes\":512}");
+
+	CHECK(n_steps(l, 0x80219000, PAGE_BYTES) == 0);
+	CHECK(n_steps(l, 0x8021a000, PAGE_BYTES) == 1);
+	CHECK(n_steps(l, 0x8021b000, PAGE_BYTES) == 2);
+	CHECK(n_steps(l, 0x80200000, 1 << 20) == 3);
+	CHECK(n_steps(l, 0x8021b000, 16 * PAGE_BYTES) == 2);
+	CHECK(n_steps(l, 0x80300000, 1 << 20) == 0);
+}
+
+TEST(a_group_is_on_record_whole_or_not_at_all)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(ledger_freep) struct ledger *l = NULL;
+	int64_t id;
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0);
+	CHECK(ledger_begin_group(l) == 0);
+	id = intend(l, 7, "{\"phys_start\":\"0x8021a000\"}");
+	CHECK(ledger_outcome(l, id, 0, NULL) == 0);
+	CHECK(ledger_end_group(l, 0) == 0);
+	CHECK(query(&dir, "SELECT count(*) FROM intent WHERE result = 0") == 1);
+
+	CHECK(ledger_begin_group(l) == 0);
+	intend(l, 7, "{\"phys_start\":\"0x8021b000\"}");
+	CHECK(ledger_end_group(l, -EIO) == -EIO);
+	CHECK(query(&dir, "SELECT count(*) FROM intent") == 1);
+	CHECK(n_steps(l, 0x80200000, 1 << 20) == 1);
+}
+
+TEST(pages_of_which_nothing_was_saved_are_told_until_something_is)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(ledger_freep) struct ledger *l = NULL;
+	struct salvaged_page page = { 0x8021b000, PAGE_BYTES, 0x02, 0, { 7 } }, back;
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0);
+	CHECK(ledger_put_salvage(l, 7, &page) == 0);
+	CHECK(ledger_put_unsaved(l, 7, (struct range){ 0x8021a000, 3 * PAGE_BYTES }) == 0);
+	CHECK(ledger_get_salvage(l, 7, 0x80219000, &back) == -ENOENT);
+	CHECK(ledger_get_salvage(l, 7, 0x8021d000, &back) == -ENOENT);
+	CHECK(ledger_get_salvage(l, 8, 0x8021b000, &back) == -ENOENT);
+	CHECK(ledger_get_salvage(l, 7, 0x8021b000, &back) == 0);
+	CHECK(back.phys_start == 0x8021b000 && back.bad_sectors == 0xff && !back.data[0]);
+	CHECK(back.length_bytes == PAGE_BYTES && !back.restored_sectors);
+
+	CHECK(ledger_put_salvage(l, 7, &page) == 0);
+	CHECK(ledger_get_salvage(l, 7, 0x8021b000, &back) == 0);
+	CHECK(back.bad_sectors == 0x02 && back.data[0] == 7);
+	CHECK(ledger_get_salvage(l, 7, 0x8021c000, &back) == 0 && back.bad_sectors == 0xff);
+	CHECK(ledger_drop_salvage(l, 7) == 0);
+	CHECK(ledger_get_salvage(l, 7, 0x8021c000, &back) == -ENOENT);
 }
 
 TEST(salvaged_bytes_come_back_byte_for_byte_until_they_are_dropped)
@@ -527,11 +617,11 @@ TEST(a_loss_that_is_said_twice_counts_once)
 
 	strv_push(&loss.paths, "/mnt/\xff");
 	REQUIRE(ledger_open(dir.path, &l, NULL) == 0);
-	CHECK(ledger_add_loss(l, 7, &loss) == 0); /* no mountpoint */
-	CHECK(ledger_add_loss(l, 7, &loss) == 0);
-	CHECK(ledger_add_loss(l, 8, &loss) == 0);
+	CHECK(ledger_add_losses(l, 7, &loss, 1) == 0); /* no mountpoint */
+	CHECK(ledger_add_losses(l, 7, &loss, 1) == 0);
+	CHECK(ledger_add_losses(l, 8, &loss, 1) == 0);
 	string_set(&loss.mountpoint, "/mnt");
-	CHECK(ledger_add_loss(l, 7, &loss) == 0);
+	CHECK(ledger_add_losses(l, 7, &loss, 1) == 0);
 	CHECK(query(&dir, "SELECT count(*) FROM loss") == 3);
 }
 
@@ -549,7 +639,7 @@ static uint64_t put_ended(struct ledger *l, enum incident_state state, uint64_t 
 	CHECK(ledger_intent(l, in->number, "remap", NULL, &intent) == 0);
 	CHECK(ledger_outcome(l, intent, 0, NULL) == 0);
 	CHECK(ledger_put_salvage(l, in->number, &page) == 0);
-	CHECK(ledger_add_loss(l, in->number, &loss) == 0);
+	CHECK(ledger_add_losses(l, in->number, &loss, 1) == 0);
 	return in->number;
 }
 

@@ -243,4 +243,59 @@ TEST(each_page_of_a_range_is_judged_by_its_own_owners)
 	plan_done(&plan);
 }
 
+/* How many pages from the first on go together. */
+static size_t together(const struct incident *in)
+{
+	struct plan plan;
+	size_t n;
+
+	CHECK(plan_make(in, REPAIR_ZERO, NULL, NULL, &plan) == 0);
+	n = plan_together(in, plan.pages, plan.n_pages);
+	plan_done(&plan);
+	return n;
+}
+
+TEST(pages_in_a_row_go_together_as_far_as_all_their_owners_go)
+{
+	_cleanup_(incident_freep) struct incident *in = incident_of(START + 512, 5 * 4096);
+
+	own(in, OWNER_FILE_DATA, START + 512, 5 * 4096);
+	CHECK(together(in) == 6); /* the first and the last are bad in parts */
+	own(in, OWNER_FILE_DATA, START + 512, 3 * 4096 - 512);
+	CHECK(together(in) == 3);
+	own(in, OWNER_FILE_DATA, START + 4096, 2 * 4096);
+	CHECK(together(in) == 1);
+}
+
+TEST(what_is_planned_otherwise_does_not_go_with_the_others)
+{
+	_cleanup_(incident_freep) struct incident *in = incident_of(START, 4 * 4096);
+
+	own(in, OWNER_FILE_DATA, START, 2 * 4096);
+	own(in, OWNER_METADATA, START + 2 * 4096, 2 * 4096);
+	CHECK(together(in) == 2);
+}
+
+TEST(methods_that_do_one_page_at_a_time_do_so)
+{
+	_cleanup_(incident_freep) struct incident *in = incident_of(START, 4 * 4096);
+
+	own(in, OWNER_FREE, START, 4 * 4096);
+	CHECK(together(in) == 1);
+}
+
+TEST(no_step_is_about_pages_of_two_blocks_of_the_ledger)
+{
+	_cleanup_(incident_freep) struct incident *in = incident_of(0x802fe000, 4 * 4096),
+						  *low = incident_of(0x1000, 4 * 4096),
+						  *all = incident_of(0x80300000, 300 * 4096);
+
+	own(in, OWNER_FILE_DATA, 0x802fe000, 4 * 4096);
+	CHECK(together(in) == 2);
+	own(low, OWNER_FILE_DATA, 0x1000, 4 * 4096);
+	CHECK(together(low) == 1);
+	own(all, OWNER_FILE_DATA, 0x80300000, 300 * 4096);
+	CHECK(together(all) == PLAN_MAX_TOGETHER);
+}
+
 TEST_MAIN()

@@ -7,9 +7,10 @@
 # byte is the original or a zero on record, the incident is announced once,
 # nobody stays stopped, no poison and no quarantine is left.
 #
-# Each point takes another page of the same files. Every third point is taken,
-# and the three ways to die take turns; guest --append crash_all --timeout 3000
-# takes each way at each point.
+# Once for a page, and once for three in a row that are repaired together. Each
+# point takes other pages of the same files. Every third point is taken, and the
+# three ways to die take turns; guest --append crash_all --timeout 6000 takes
+# each way at each point.
 
 . "$SRCDIR/tests/vm/lib.sh"
 
@@ -25,35 +26,45 @@ exec env LD_PRELOAD="$VM_CACHE/crashpoint.so" "$BUILDDIR/hwpoisond" "$@"
 SH
 chmod +x "$HWP/crashing"
 
-# poison_page N: one sector of the n-th page that we use, and what the files
-# shall hold then.
-poison_page() {
-	page=$((8192 + $1 * 16384))
-	phys=$(phys_of $MNT/data $page)
-	dd if=/dev/zero of="$HWP/want" bs=512 seek=$((page / 512 + 2)) count=1 conv=notrunc status=none
-	poison $((phys + 1024)) 256 notify
-	where=$(printf '0x%x' $((phys + 1024)))
+# What goes bad of the pages that we use: one sector of the first; or its last,
+# the second page, and the first sector of the third.
+declare -A first_sector=([page]=2 [pages]=7) n_sectors=([page]=1 [pages]=10) n_losses=([page]=2 [pages]=6)
+declare -A salvaged_bytes=([page]=3584 [pages]=7168)
+
+# poison_pages page|pages N: of the n-th that we use, and what the files shall
+# hold then.
+poison_pages() {
+	local at=$((8192 + $2 * 16384 + ${first_sector[$1]} * 512)) phys
+
+	phys=$(phys_of $MNT/data $at)
+	dd if=/dev/zero of="$HWP/want" bs=512 seek=$((at / 512)) count="${n_sectors[$1]}" conv=notrunc status=none
+	poison "$phys" $((${n_sectors[$1]} * 512)) notify
+	where=$phys
 }
 
-# The crash log of one undisturbed repair tells how many points there are.
-export CRASH_LOG=$HWP/crash.log
-HWPOISOND=$HWP/crashing start_daemon "${conf[@]}"
-poison_page 0
-wait_event '.type == "io.hwpoisond.poison.gone"' 30 >/dev/null
-stop_daemon
-n_points=$(wc -l < "$CRASH_LOG")
-check "a repair has points to crash at" [ "$n_points" -ge 10 ]
-sed 's/^/# /' "$CRASH_LOG"
-unset CRASH_LOG
+# count_points page|pages N: the crash log of one undisturbed repair tells how
+# many points there are.
+count_points() {
+	export CRASH_LOG=$HWP/crash.log.$1
+	HWPOISOND=$HWP/crashing start_daemon "${conf[@]}"
+	mark_events
+	poison_pages "$1" "$2"
+	wait_event '.type == "io.hwpoisond.poison.gone"' 30 >/dev/null
+	stop_daemon
+	n_points=$(wc -l < "$CRASH_LOG")
+	check "a repair has points to crash at" [ "$n_points" -ge 10 ]
+	sed 's/^/# /' "$CRASH_LOG"
+	unset CRASH_LOG
+}
 
-crash_at() {	# POINT WHOM WHEN PAGE
-	local claim="killed $3 call $1 ($2)" state
+crash_at() {	# POINT WHOM WHEN PAGE page|pages
+	local claim="$5, killed $3 call $1 ($2)" state
 
 	mark_events
 	CRASH_AT=$1 CRASH_WHOM=$2 CRASH_WHEN=$3 HWPOISOND=$HWP/crashing start_daemon
 	# Its page alone is mapped by a reader: a mapper of all would be paused by all.
 	hold reader sleep --map shared --offset $((8192 + $4 * 16384)) --length 4096 $MNT/data
-	poison_page "$4"
+	poison_pages "$5" "$4"
 	wait_until 30 eval '! daemon_runs' || fail "$claim: it was killed"
 	kill_daemon
 
@@ -62,10 +73,12 @@ crash_at() {	# POINT WHOM WHEN PAGE
 	events '.data.phys_start == "'"$where"'"' > "$HWP/story"
 	check_equal "$claim: announced once" 1 "$(grep -c 'poison.found' "$HWP/story")"
 	check "$claim: repaired" grep -q '"io.hwpoisond.poison.gone".*"state":"repaired"' "$HWP/story"
-	check "$claim: both losses are on record" \
-		jq -se 'map(select(.type == "io.hwpoisond.poison.gone")) | last | .data.repair
-			| .zeroed_bytes == 512 and .salvaged_bytes == 3584
-			and (.losses | length) == 2 and all(.losses[]; .length_bytes == 512)' "$HWP/story"
+	check "$claim: all losses are on record" \
+		jq -se --argjson zeroed $((${n_sectors[$5]} * 512)) --argjson salvaged "${salvaged_bytes[$5]}" \
+		--argjson losses "${n_losses[$5]}" '
+		map(select(.type == "io.hwpoisond.poison.gone")) | last | .data.repair
+			| .zeroed_bytes == $zeroed and .salvaged_bytes == $salvaged
+			and (.losses | length) == $losses and ([.losses[].length_bytes] | add) == 2 * $zeroed' "$HWP/story"
 	state=$(awk '/^State:/ { print $2 }' "/proc/$(held reader)/status")
 	check_equal "$claim: the reader runs" S "$state"
 	check_equal "$claim: the reader saw no signal" 0 "$(hold_log reader | grep -c SIGBUS)"
@@ -77,21 +90,34 @@ crash_at() {	# POINT WHOM WHEN PAGE
 	stop_daemon
 }
 
-page_number=1
+page_number=0
 ways=('both before' 'daemon after' 'both after')
 all=no
 grep -q 'crash_all' /proc/cmdline && all=yes
-for ((point = 1; point <= n_points; point++)); do
-	for way in "${ways[@]}"; do
-		if [ $all = no ]; then
-			[ $((point % 3)) -eq 1 ] || continue
-			[ "$way" = "${ways[page_number % 3]}" ] || continue
-		fi
-		# shellcheck disable=SC2086
-		crash_at $point $way $page_number
-		page_number=$((page_number + 1))
-		[ $all = yes ] || break
+
+crash_everywhere() {	# page|pages WHICH-OF-THREE
+	local point way
+
+	count_points "$1" $page_number
+	page_number=$((page_number + 1))
+	for ((point = 1; point <= n_points; point++)); do
+		for way in "${ways[@]}"; do
+			if [ $all = no ]; then
+				[ $((point % 3)) -eq "$2" ] || continue
+				[ "$way" = "${ways[page_number % 3]}" ] || continue
+			fi
+			# shellcheck disable=SC2086
+			crash_at $point $way $page_number "$1"
+			page_number=$((page_number + 1))
+			[ $all = yes ] || break
+		done
 	done
-done
-echo "# $n_points points, $((page_number - 1)) crashes"
+	echo "# $1: $n_points points"
+}
+
+crash_everywhere page 1
+crash_everywhere pages 2
+check "three pages in a row were repaired together" test "$(sqlite3 "$HWP/state/ledger.sqlite" "SELECT count(*) FROM
+	intent WHERE step = 'remap' AND json_extract(detail, '\$.length_bytes') = 12288")" -gt $((n_points / 3 - 1))
+echo "# $((page_number - 2)) crashes"
 done_checks

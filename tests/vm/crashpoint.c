@@ -103,6 +103,11 @@ int ftruncate(int fd, off_t length)
 	return AT_POINT("truncate", syscall(SYS_ftruncate, fd, length));
 }
 
+int fallocate(int fd, int mode, off_t offset, off_t length)
+{
+	return AT_POINT("fallocate", syscall(SYS_fallocate, fd, mode, offset, length));
+}
+
 int unlinkat(int dir_fd, const char *path, int flags)
 {
 	return AT_POINT("unlink", syscall(SYS_unlinkat, dir_fd, path, flags));
