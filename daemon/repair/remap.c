@@ -274,7 +274,8 @@ static int run(struct remap *m)
 
 /*
  * Put the outcome on record. A block that nobody was swapped away from goes back to where it was: a
- * pinned page can't be healed by its owner.
+ * pinned page can't be healed by its owner. A quarantine without the block is what is left when
+ * letting go was cut off between emptying the file and removing it.
  */
 static int finish(struct remap *m, int r)
 {
@@ -286,7 +287,7 @@ static int finish(struct remap *m, int r)
 	n_swaps = record_losses(m->job->journal, m->page.start_bytes, m->in, m->result);
 	if (r == 0)
 		m->result->state = "done";
-	if (r == 0 || (m->quarantine_fd >= 0 && n_swaps == 0))
+	if (r == 0 || (m->quarantine_fd >= 0 && (n_swaps == 0 || !m->pinned)))
 		remap_let_go(m);
 	if (r < 0 || n_swaps < 0)
 		return r < 0 ? r : n_swaps;
