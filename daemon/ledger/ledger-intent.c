@@ -9,6 +9,8 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "json-fields.h"
 #include "ledger/database.h"
@@ -121,21 +123,13 @@ static int step_to_json(sqlite3_stmt *s, struct json_object **ret)
 	return f.r;
 }
 
-int ledger_steps(struct ledger *l, uint64_t incident, struct json_object **ret)
+static int collect_steps(sqlite3_stmt *s, struct json_object **ret)
 {
 	_cleanup_(json_object_putp) struct json_object *steps = json_object_new_array();
-	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
 	int r;
 
 	if (!steps)
 		return -ENOMEM;
-	r = database_prepare(l->db, &s,
-			     "SELECT id, step, detail, result, outcome FROM intent"
-			     " WHERE incident = ? ORDER BY id",
-			     "i", (int64_t)incident);
-	if (r < 0)
-		return r;
-
 	while ((r = statement_step(s)) > 0) {
 		_cleanup_(json_object_putp) struct json_object *step = NULL;
 
@@ -150,4 +144,33 @@ int ledger_steps(struct ledger *l, uint64_t incident, struct json_object **ret)
 		return r;
 	*ret = TAKE(steps);
 	return 0;
+}
+
+int ledger_steps(struct ledger *l, uint64_t incident, struct json_object **ret)
+{
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+	int r;
+
+	r = database_prepare(l->db, &s,
+			     "SELECT id, step, detail, result, outcome FROM intent"
+			     " WHERE incident = ? ORDER BY id",
+			     "i", (int64_t)incident);
+	return r < 0 ? r : collect_steps(s, ret);
+}
+
+/* The expression is that of an index, to the letter. */
+int ledger_steps_of_page(struct ledger *l, uint64_t incident, uint64_t phys_start,
+			 struct json_object **ret)
+{
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
+	char text[32];
+	int r;
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, phys_start);
+	r = database_prepare(l->db, &s,
+			     "SELECT id, step, detail, result, outcome FROM intent"
+			     " WHERE incident = ? AND CASE WHEN json_valid(detail)"
+			     "	THEN json_extract(detail, '$.phys_start') END = ? ORDER BY id",
+			     "is", (int64_t)incident, text);
+	return r < 0 ? r : collect_steps(s, ret);
 }

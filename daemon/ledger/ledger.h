@@ -98,6 +98,9 @@ int ledger_unfinished(struct ledger *l, ledger_each_intent each, void *userdata)
  * "result":0,"outcome":{...}}]; result and outcome only where finished. A new reference.
  */
 int ledger_steps(struct ledger *l, uint64_t incident, struct json_object **ret);
+/* Only those whose detail has this page as its "phys_start", as field_put_hex() writes it. */
+int ledger_steps_of_page(struct ledger *l, uint64_t incident, uint64_t phys_start,
+			 struct json_object **ret);
 
 /* What was saved of a page, before anything that changes an owner. Bit n is for the n-th 512-byte
  * sector. */

@@ -13,6 +13,12 @@
 
 #include "ledger/schema.h"
 
+/* A range of many pages has steps by the thousand, and each page asks for its own. */
+#define INTENT_PAGE                                                                                \
+	"CREATE INDEX intent_page ON intent"                                                       \
+	"	(incident, CASE WHEN json_valid(detail)"                                                 \
+	"		THEN json_extract(detail, '$.phys_start') END);"
+
 /*
  * AUTOINCREMENT: a number is never given again, even if its row is deleted. A partial index each
  * for what the next start looks for, so that years of ended incidents cost it nothing.
@@ -38,7 +44,7 @@ static const char tables[] =
 	"	outcome TEXT,"
 	"	ended_usec INTEGER);"
 	"CREATE INDEX intent_incident ON intent (incident);"
-	"CREATE INDEX intent_unfinished ON intent (id) WHERE result IS NULL;"
+	"CREATE INDEX intent_unfinished ON intent (id) WHERE result IS NULL;" INTENT_PAGE
 	"CREATE TABLE salvage ("
 	"	incident INTEGER NOT NULL,"
 	"	phys_start INTEGER NOT NULL,"
@@ -63,6 +69,7 @@ static const char *const steps[SCHEMA_VERSION - 1] = {
 	"UPDATE incident SET updated_usec = coalesce(json_extract(json, '$.updated_usec'), 0)"
 	"	WHERE json_valid(json);"
 	"CREATE INDEX incident_ended ON incident (updated_usec) WHERE NOT open;",
+	INTENT_PAGE,
 };
 
 static int run_steps(sqlite3 *db, int64_t version)

@@ -5,7 +5,7 @@
 #include "ledger/database.h"
 
 #define APPLICATION_ID 0x68777064 /* "hwpd", in the file's header */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /*
  * Make the tables in an empty file (version 0), or bring those of an earlier version up to this

@@ -7,7 +7,7 @@
  *   {"journal":"outcome","intent",...}   ->  ledger_outcome()  -> {"result":0}
  *   {"journal":"salvage","page":{...}}   ->  ledger_put_salvage()
  *   {"journal":"salvaged","phys_start"}  ->  ledger_get_salvage()
- *   {"journal":"history"}                ->  ledger_steps()
+ *   {"journal":"history","phys_start"}   ->  ledger_steps_of_page()
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -179,12 +179,15 @@ int journal_get_salvage(const struct repair_journal *j, uint64_t phys_start,
 	return page_from_json(page, ret);
 }
 
-int journal_history(const struct repair_journal *j, struct json_object **ret)
+int journal_history(const struct repair_journal *j, uint64_t phys_start, struct json_object **ret)
 {
 	_cleanup_(json_object_putp) struct json_object *q = question("history"), *answer = NULL;
 	struct json_object *steps;
 	int r;
 
+	if (!q)
+		return -ENOMEM;
+	json_object_object_add(q, "phys_start", json_object_new_uint64(phys_start));
 	r = ask(j, q, &answer);
 	if (r < 0)
 		return r;
@@ -246,12 +249,13 @@ static int serve_salvaged(struct ledger *ledger, uint64_t incident, struct json_
 	return 0;
 }
 
-static int serve_history(struct ledger *ledger, uint64_t incident, struct json_object *answer)
+static int serve_history(struct ledger *ledger, uint64_t incident, struct json_object *q,
+			 struct json_object *answer)
 {
 	struct json_object *steps;
 	int r;
 
-	r = ledger_steps(ledger, incident, &steps);
+	r = ledger_steps_of_page(ledger, incident, member_int(q, "phys_start", 0), &steps);
 	if (r >= 0)
 		json_object_object_add(answer, "steps", steps);
 	return r;
@@ -279,7 +283,7 @@ int journal_serve(struct ledger *ledger, struct worker *w, uint64_t incident, st
 	else if (!strcmp(name, "salvaged"))
 		r = serve_salvaged(ledger, incident, q, answer);
 	else if (!strcmp(name, "history"))
-		r = serve_history(ledger, incident, answer);
+		r = serve_history(ledger, incident, q, answer);
 	else
 		r = -ENOMSG;
 

@@ -32,10 +32,10 @@ int journal_get_salvage(const struct repair_journal *j, uint64_t phys_start,
 			struct salvaged_page *ret); /* -ENOENT */
 
 /*
- * All steps of this incident so far, oldest first: [{"intent","step","detail","finished","result",
+ * All steps of this page so far, oldest first: [{"intent","step","detail","finished","result",
  * "outcome"}]. A new reference.
  */
-int journal_history(const struct repair_journal *j, struct json_object **ret);
+int journal_history(const struct repair_journal *j, uint64_t phys_start, struct json_object **ret);
 
 /* The daemon's side: answer one question. A message that is none of the journal's: -ENOMSG. */
 int journal_serve(struct ledger *ledger, struct worker *w, uint64_t incident,

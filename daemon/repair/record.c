@@ -175,7 +175,7 @@ static int sum_history(const struct repair_journal *j, uint64_t phys_start, stru
 	int r;
 
 	*ret_ended = false;
-	r = journal_history(j, &history);
+	r = journal_history(j, phys_start, &history);
 	if (r < 0)
 		return r;
 	r = sum_start(ret, phys_start);
@@ -252,7 +252,7 @@ int record_close_cut_off(const struct repair_journal *j, int root_fd, const char
 	_cleanup_(json_object_putp) struct json_object *history = NULL;
 	int r;
 
-	r = journal_history(j, &history);
+	r = journal_history(j, phys_start, &history);
 	for (size_t i = 0; r >= 0 && i < json_object_array_length(history); i++) {
 		struct step step;
 		int result = -EINTR;

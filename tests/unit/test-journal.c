@@ -80,7 +80,7 @@ static int steps_and_salvage(struct worker_link *link, void *job)
 	HOLDS(journal_intent(&j, "clear", detail, &second) == 0);
 	HOLDS(second != first);
 	HOLDS(journal_outcome(&j, second, -EIO, NULL) == 0);
-	HOLDS(journal_history(&j, &history) == 0);
+	HOLDS(journal_history(&j, 0x1000, &history) == 0);
 	HOLDS(json_object_array_length(history) == 2);
 	return 0;
 }

@@ -356,12 +356,14 @@ TEST(a_ledger_of_the_first_version_becomes_one_of_this)
 	l = ledger_free(l);
 	query(&dir, "ALTER TABLE salvage DROP COLUMN restored_sectors");
 	query(&dir, "DROP INDEX incident_ended");
+	query(&dir, "DROP INDEX intent_page");
 	query(&dir, "ALTER TABLE incident DROP COLUMN updated_usec");
 	query(&dir, "PRAGMA user_version=1");
 	CHECK(query(&dir, "PRAGMA user_version") == 1);
 
 	REQUIRE(ledger_open(dir.path, &l, NULL) == 0); /* and not set aside */
-	CHECK(query(&dir, "PRAGMA user_version") == 2);
+	CHECK(query(&dir, "PRAGMA user_version") == 3);
+	CHECK(query(&dir, "SELECT count(*) FROM sqlite_schema WHERE name = 'intent_page'") == 1);
 	CHECK(query(&dir, "SELECT updated_usec FROM incident") == 1234567);
 	CHECK(ledger_get_salvage(l, 1, 4096, &back) == 0);
 	CHECK(back.bad_sectors == 2 && !back.restored_sectors && back.data[4095] == 'x');
@@ -457,6 +459,33 @@ TEST(the_steps_of_one_incident_are_told_with_their_outcomes)
 		    "\"outcome\":{\"inode\":131}},"
 		    "{\"intent\":3,\"step\":\"swap\",\"detail\":{\"inode\":131},"
 		    "\"finished\":false}]");
+}
+
+TEST(a_page_is_told_its_own_steps_of_those_of_an_incident)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(json_object_putp) struct json_object *page = json_tokener_parse(
+							       "{\"phys_start\":\"0x8021a000\"}"),
+						       *next = json_tokener_parse(
+							       "{\"phys_start\":\"0x8021b000\"}"),
+						       *steps = NULL, *none = NULL;
+	_cleanup_(ledger_freep) struct ledger *l = NULL;
+	int64_t id;
+
+	REQUIRE(ledger_open(dir.path, &l, NULL) == 0);
+	REQUIRE(ledger_intent(l, 7, "remap", page, &id) == 0);
+	REQUIRE(ledger_intent(l, 7, "pause", NULL, &id) == 0);
+	REQUIRE(ledger_intent(l, 7, "remap", next, &id) == 0);
+	REQUIRE(ledger_intent(l, 8, "remap", page, &id) == 0);
+	REQUIRE(ledger_intent(l, 7, "clear", page, &id) == 0);
+	REQUIRE(ledger_steps_of_page(l, 7, 0x8021a000, &steps) == 0);
+	CHECK_STREQ(json_object_to_json_string_ext(steps, JSON_C_TO_STRING_PLAIN),
+		    "[{\"intent\":1,\"step\":\"remap\",\"detail\":{\"phys_start\":\"0x8021a000\"},"
+		    "\"finished\":false},"
+		    "{\"intent\":5,\"step\":\"clear\",\"detail\":{\"phys_start\":\"0x8021a000\"},"
+		    "\"finished\":false}]");
+	REQUIRE(ledger_steps_of_page(l, 7, 0x8021c000, &none) == 0);
+	CHECK(json_object_array_length(none) == 0);
 }
 
 TEST(salvaged_bytes_come_back_byte_for_byte_until_they_are_dropped)
