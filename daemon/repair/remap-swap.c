@@ -11,6 +11,7 @@
  * (measured).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,6 +25,8 @@
 #include "repair/salvage.h"
 #include "repair/store.h"
 #include "source/nvdimm.h"
+
+#define MAX_SPARES 12u /* for one good block: 16 MiB in a row may be bad */
 
 /* ---- pin, salvage ---- */
 
@@ -105,16 +108,69 @@ int remap_salvage(struct remap *m)
 
 /* ---- spare, swap ---- */
 
+/*
+ * On a volume of several pieces this may be the address of another block: then a good one is passed
+ * over, or a bad one found out by the write.
+ */
+static int lies_on_good_media(const struct remap *m, int fd)
+{
+	struct range page = { .length_bytes = PAGE_BYTES };
+	struct extent e;
+	int r;
+
+	r = extent_of_page(fd, 0, &e);
+	if (r < 0)
+		return r;
+	if (!e.mapped)
+		return -EIO;
+	page.start_bytes = m->fs->phys_of_fs + e.dev_offset_bytes;
+	r = nvdimm_is_bad(m->job->map, page);
+	return r == -ENODEV ? 1 : r < 0 ? r : !r;
+}
+
+/*
+ * Free space may be bad, too, and the filesystem does not know. XFS with DAX zeroes a block that it
+ * gives away, in the middle of a transaction: if the platform does not clear it, the filesystem
+ * shuts down (measured). So take room without a write, and look where it lies. A spare that got a
+ * bad block holds it, and ever more of its neighbours, until all spares are removed.
+ */
+static int take_good_block(struct remap *m, uint32_t length_bytes, int *ret_fd)
+{
+	for (unsigned attempt = 0; attempt < MAX_SPARES; attempt++) {
+		_cleanup_(closep) int fd = -1;
+		int r;
+
+		fd = store_create_file(
+			m->fs->store_fd,
+			store_spare_name(m->in->number, m->page.start_bytes, m->n_spares++).text);
+		if (fd < 0)
+			return fd;
+		if (fallocate(fd, 0, 0, length_bytes) < 0)
+			return -errno;
+		r = lies_on_good_media(m, fd);
+		if (r < 0)
+			return r;
+		if (r > 0) {
+			*ret_fd = TAKE_FD(fd);
+			return 0;
+		}
+		/* As much as there is. */
+		if (fallocate(fd, 0, 0, (off_t)PAGE_BYTES << attempt) < 0 && errno != ENOSPC &&
+		    errno != EDQUOT)
+			return -errno;
+	}
+	return -ENOSPC;
+}
+
 static int make_spare(struct remap *m, uint32_t length_bytes, int *ret_fd)
 {
 	_cleanup_(closep) int fd = -1;
 	uint8_t back[PAGE_BYTES];
+	int r;
 
-	fd = store_create_file(
-		m->fs->store_fd,
-		store_spare_name(m->in->number, m->page.start_bytes, m->n_spares++).text);
-	if (fd < 0)
-		return fd;
+	r = take_good_block(m, length_bytes, &fd);
+	if (r < 0)
+		return r;
 	if (pwrite(fd, m->saved.data, length_bytes, 0) != (ssize_t)length_bytes || fsync(fd) < 0)
 		return errno ? -errno : -EIO;
 	if (pread(fd, back, length_bytes, 0) != (ssize_t)length_bytes ||

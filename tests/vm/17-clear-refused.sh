@@ -117,5 +117,29 @@ check "the rest is cleared when it can be" knob clear_max 0
 check "on order" ctl repair 3
 check_equal "nothing is bad" "" "$(media_list)$(badblocks_list)"
 check "and nothing else was lost" cmp -i 34304 $MNT/data $HWP/before
+
+# --- free space that is bad as well
+
+# A spare that got such a block would make XFS zero it, be refused, and shut down: take another.
+# Of each free extent the first 128 KiB are bad, and of smaller ones all.
+knob clear_fail 1000000
+keep $MNT/data refused
+start=$(($(pmem_start)))
+xfs_io -r -c fsmap $MNT | sed -nE 's/.*\[([0-9]+)\.\.([0-9]+)\]: free space.*/\1 \2/p' > $HWP/free
+n_free=0
+while read -r first last; do
+	first=$(((first + 7) / 8 * 8)) length=$(((last + 1 - first) * 512))
+	[ $length -gt 0 ] || continue
+	poison $((start + first * 512)) $((length < 131072 ? length : 131072)) notify
+	n_free=$((n_free + 1))
+done < $HWP/free
+check "each free extent begins with bad blocks" [ $n_free -gt 0 ]
+mark_events
+phys=$(phys_of $MNT/data 49152)
+poison "$phys" 512 notify
+check "a page is repaired amid bad free space that is not cleared" wait_event '
+	.type == "io.hwpoisond.repair.failed" and .data.phys_start == "'"$phys"'" and .data.reason == "clear-refused"' 60
+check "its file is whole but for the bad sector" lost $MNT/data refused 49152 512
+check "the filesystem goes on" touch $MNT/still-here
 stop_daemon
 done_checks

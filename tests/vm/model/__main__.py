@@ -60,6 +60,7 @@ class Round:
         self.number = number
         self.bad = {}            # physical address of a page: its bad sectors
         self.lost = {}           # file: offsets of sectors that may be lost
+        self.avoided = {}        # file: offsets of pages that nobody may write to
         self.mapper = self.writer = None
         self.n_kills = 0
         self.story = []
@@ -77,7 +78,10 @@ class Round:
         self.story.append("mapper")
 
     def choose(self):
-        """Which sectors of which pages go bad. Nothing but files' pages, and a few free ones."""
+        """
+        Which sectors of which pages go bad. Nothing but files' pages, and a few free ones: not
+        while clears are refused, as XFS shuts down when it gives one to anybody.
+        """
         start = bed.pmem_start()
         owners = self.tree.owners()
         mapped = None
@@ -85,10 +89,10 @@ class Round:
             mapped = self.mapper.file.pages()[self.mapper.offset][0]
             self.add_sectors(mapped, [s for s in self.some_sectors() if s != self.mapper.sector])
         places = sorted(owners)
-        free = free_pages(self.model.mountpoint, 4)
+        free = [] if self.refusal else free_pages(self.model.mountpoint, 4)
         for _ in range(self.rng.choice((1, 1, 2, 3, 6))):
             n_pages = self.rng.choice((1, 1, 1, 2, 5, 16, MAX_PAGES))
-            at = self.rng.choice(free if self.rng.random() < 0.1 else places)
+            at = self.rng.choice(free if free and self.rng.random() < 0.1 else places)
             for where in range(at, at + n_pages * PAGE, PAGE):
                 if where == mapped or where not in owners and where not in free:
                     break
@@ -96,7 +100,9 @@ class Round:
                                  else self.some_sectors())
         for where, sectors in self.bad.items():
             for f, offset, is_unwritten in owners.get(where, ()):
-                if not is_unwritten:
+                if is_unwritten:
+                    self.avoided.setdefault(f, set()).add(offset)
+                else:
                     self.lost.setdefault(f, set()).update(offset + s * SECTOR for s in sectors)
         self.before = {f: f.pages() for f in self.tree.files}
         self.is_owned = {where for where, all in owners.items() if not all[0][2]}
@@ -144,8 +150,7 @@ class Round:
 
     def start_writer(self):
         """Only now: until the kernel knows what is bad, a copy on write takes it for good."""
-        self.writer = writer.Writer(self.tree, self.rng.random(), self.lost, self.mapper,
-                                    self.model.directory / "writer.log")
+        self.writer = writer.Writer(self, self.model.directory / "writer.log")
         self.story.append("writer")
 
     # --- what goes wrong
@@ -235,7 +240,14 @@ class Round:
 
     # --- what shall hold
 
+    def check_own_changes(self):
+        """Else what is found later is not the daemon's."""
+        for f in self.tree.files:
+            if self.tree.read(f) != (f.data, []):
+                raise Wrong(f"{f.paths[0]} holds what was just written to it")
+
     def check_bytes(self, all_readable):
+        """In the end; and before, when a repair that was cut off may not have told its losses yet."""
         listed = self.model.losses()
         for f in self.tree.files:
             data, unreadable = self.tree.read(f)
@@ -248,7 +260,9 @@ class Round:
                 f.data[at] = data[at]
             if self.writer:
                 self.writer.settle(f)
-            self.check_file(f, data, listed.get(f.inode, ()))
+            zeros = listed.get(f.inode, []) if all_readable else \
+                [(at, SECTOR) for at in self.lost.get(f, ())]
+            self.check_file(f, data, zeros)
             if all_readable:
                 f.data = data
 
@@ -257,13 +271,23 @@ class Round:
         for start, length in listed:
             if any(at not in lost for at in range(start - start % SECTOR, start + length, SECTOR)):
                 raise Wrong(f"only what was bad is listed as lost of {f.paths[0]}: {start} {length}")
-            for at in range(start, start + length):
-                if data[at] == 0:
-                    wanted[at] = 0
+            end = min(start + length, len(data))
+            if not any(data[start:end]):
+                wanted[start:end] = bytes(end - start)
         if data != wanted:
             wrong = runs((at for at in range(len(data)) if data[at] != wanted[at]), 1)
             raise Wrong(f"each byte of {f.paths[0]} (inode {f.inode}) is what it was, or a zero "
-                        f"on record: {wrong[:20]}, listed {listed}, bad {runs(lost, SECTOR)}")
+                        f"on record: {wrong[:20]}, listed {listed}, bad {runs(lost, SECTOR)}"
+                        f"{self.describe(f, wrong[0][0], data, wanted)}")
+
+    def describe(self, f, at, data, wanted):
+        page = at - at % PAGE
+        before, now = (pages.get(page, (0, False)) for pages in (self.before[f], f.pages()))
+        same = [(other.paths[0], offset) for other in self.tree.files
+                for offset, place in self.before[other].items() if place[0] == before[0]]
+        return (f"; at {at} found {data[at:at + 16].hex()} for {wanted[at:at + 16].hex()}, page "
+                f"{page} was at {before} with {same}, is at {now}"
+                + (f", writes {self.writer.of_page(f, page)}" if self.writer else ""))
 
     def check_files(self):
         for f in self.tree.files:
@@ -340,9 +364,10 @@ class Round:
 
     def run(self):
         self.tree.change(self.rng.randint(3, 15))
+        self.check_own_changes()
         self.start_mapper()
-        self.choose()
         self.choose_failure()
+        self.choose()
         self.injure()
         self.settle()
         if self.writer:
@@ -408,7 +433,7 @@ class Model:
         begun = time.monotonic()
         try:
             one.run()
-        except (Wrong, TimeoutError) as e:
+        except (Wrong, OSError) as e:
             print(f"not ok - round {number}: {e}")
             print("    " + "; ".join(one.story))
             print("\n".join(self.notes))

@@ -18,16 +18,17 @@ END_SEC = 30
 
 
 class Writer:
-    def __init__(self, tree, seed, lost, mapper, log):
+    def __init__(self, a_round, log):
         self.log = log
         self.places = {}                     # path: [(offset of a sector, is in a bad page)]
         self.file_of = {}
         self.writes, self.written = {}, {}   # by file; filled in at the end
-        for f in tree.files:
-            bad = lost.get(f, ())
-            if mapper and mapper.file is f or len(f.data) < PAGE:
+        for f in a_round.tree.files:
+            bad, avoided = a_round.lost.get(f, ()), a_round.avoided.get(f, ())
+            if a_round.mapper and a_round.mapper.file is f or len(f.data) < PAGE:
                 continue
-            places = [at for at in range(0, len(f.data) // PAGE * PAGE, SECTOR) if at not in bad]
+            places = [at for at in range(0, len(f.data) // PAGE * PAGE, SECTOR)
+                      if at not in bad and at - at % PAGE not in avoided]
             near = [at for at in places
                     if any(at - at % PAGE + s * SECTOR in bad for s in range(8))]
             if places:
@@ -37,7 +38,7 @@ class Writer:
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                self.write(random.Random(seed))
+                self.write(random.Random(a_round.number))
             finally:
                 os._exit(1)
 
@@ -79,6 +80,12 @@ class Writer:
             if done:
                 f.set(at, data)
                 self.written.setdefault(f, set()).add(at - at % PAGE)
+
+    def of_page(self, f, page):
+        """What was tried there, for whoever wants to know what went wrong."""
+        return [line for line in self.log.read_text().splitlines()
+                if line[0] != "?" and line.split()[1] in f.paths
+                and page <= int(line.split()[2]) < page + PAGE]
 
     def pages(self, f):
         return self.written.get(f, ())
