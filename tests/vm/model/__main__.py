@@ -60,7 +60,6 @@ class Round:
         self.number = number
         self.bad = {}            # physical address of a page: its bad sectors
         self.lost = {}           # file: offsets of sectors that may be lost
-        self.avoided = {}        # file: offsets of pages that nobody may write to
         self.mapper = self.writer = None
         self.n_kills = 0
         self.story = []
@@ -72,7 +71,11 @@ class Round:
         if not files or self.rng.random() > 0.3:
             return
         f = self.rng.choice(files)
-        offset = self.rng.randrange(len(f.data) // PAGE) * PAGE
+        places = [at for at, (_, is_unwritten) in f.pages().items()
+                  if not is_unwritten and at + PAGE <= len(f.data)]
+        if not places:
+            return
+        offset = self.rng.choice(sorted(places))
         self.mapper = Mapper(self.model.holdfile, f, offset, self.rng.randrange(8),
                              self.model.directory / "mapper.log")
         self.story.append("mapper")
@@ -100,9 +103,7 @@ class Round:
                                  else self.some_sectors())
         for where, sectors in self.bad.items():
             for f, offset, is_unwritten in owners.get(where, ()):
-                if is_unwritten:
-                    self.avoided.setdefault(f, set()).add(offset)
-                else:
+                if not is_unwritten:
                     self.lost.setdefault(f, set()).update(offset + s * SECTOR for s in sectors)
         self.before = {f: f.pages() for f in self.tree.files}
         self.is_owned = {where for where, all in owners.items() if not all[0][2]}

@@ -60,18 +60,25 @@ def free_pages(mountpoint, most):
     os.close(fd)
     for i in range(struct.unpack_from("=L", buffer, 12)[0]):
         _, flags, start, owner, _, length = struct.unpack_from("=LLQQQQ", buffer, 192 + i * 64)
-        if flags & OF_SPECIAL_OWNER and owner & 0xFFFFFFFF == OWN_FREE:
+        if flags & OF_SPECIAL_OWNER and owner == OWN_FREE:
             found += range(start, start + min(length, most * PAGE), PAGE)
     return found
 
 
 class File:
+    """
+    is_shared: some of its blocks are, or were, another's too. Then nothing less than a page is written,
+    as a copy on write takes more than a page at a time, and before 6.2 what it takes of a hole keeps
+    what the media held, but for the bytes written.
+    """
+
     def __init__(self, path):
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         self.inode = os.fstat(fd).st_ino
         os.close(fd)
         self.paths = [path]
         self.data = bytearray()
+        self.is_shared = False
 
     def open(self, flags=os.O_RDWR):
         return os.open(self.paths[0], flags)
@@ -129,6 +136,11 @@ class Tree:
             offset = self.rng.randrange(min(len(f.data) + 20000, (MAX_FILE_PAGES - 16) * PAGE))
             length = self.rng.choice((1, 512, PAGE, self.rng.randrange(1, 60000)))
         data = self.rng.randbytes(length)
+        if f.is_shared:
+            start, end = offset - offset % PAGE, -(-(offset + length) // PAGE) * PAGE
+            whole = bytearray(f.data[start:end].ljust(end - start, b"\0"))
+            whole[offset - start:offset - start + length] = data
+            offset, length, data = start, end - start, bytes(whole)
         fd = f.open()
         assert os.pwrite(fd, data, offset) == length
         os.close(fd)
@@ -136,12 +148,15 @@ class Tree:
 
     def truncate(self, f):
         length = self.rng.randrange(len(f.data) + 9000)
+        if f.is_shared:
+            length -= length % PAGE
         os.truncate(f.paths[0], length)
         del f.data[length:]
         f.set(length, b"")
 
     def punch(self, f):
-        self.zeros(f, PUNCH_HOLE | KEEP_SIZE, self.rng.choice((1, PAGE)))
+        self.zeros(f, PUNCH_HOLE | KEEP_SIZE,
+                   PAGE if f.is_shared else self.rng.choice((1, PAGE)))
 
     def unwritten(self, f):
         self.zeros(f, ZERO_RANGE | KEEP_SIZE, PAGE)
@@ -185,6 +200,7 @@ class Tree:
                 fcntl.ioctl(target, FICLONERANGE,
                             struct.pack("=qQQQ", source, offset, length, to_offset))
                 to.set(to_offset, bytes(f.data[offset:offset + length]))
+                f.is_shared = to.is_shared = True
         except OSError as e:
             if e.errno != errno.EOPNOTSUPP:
                 raise

@@ -24,11 +24,13 @@ class Writer:
         self.file_of = {}
         self.writes, self.written = {}, {}   # by file; filled in at the end
         for f in a_round.tree.files:
-            bad, avoided = a_round.lost.get(f, ()), a_round.avoided.get(f, ())
+            bad = a_round.lost.get(f, ())
             if a_round.mapper and a_round.mapper.file is f or len(f.data) < PAGE:
                 continue
-            places = [at for at in range(0, len(f.data) // PAGE * PAGE, SECTOR)
-                      if at not in bad and at - at % PAGE not in avoided]
+            # Not into holes, see files.File.
+            places = [at for page, (_, is_unwritten) in sorted(f.pages().items())
+                      if not is_unwritten and page + PAGE <= len(f.data)
+                      for at in range(page, page + PAGE, SECTOR) if at not in bad]
             near = [at for at in places
                     if any(at - at % PAGE + s * SECTOR in bad for s in range(8))]
             if places:
