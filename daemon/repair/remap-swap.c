@@ -50,6 +50,12 @@ int remap_pin(struct remap *m)
 	if (r == -EOPNOTSUPP)
 		return result_stop(m->result, "waiting", "no-reflink",
 				   "the filesystem can't share extents");
+	if (r == -EINVAL && !t->dax)
+		return result_stop(m->result, "waiting", "not-dax",
+				   "inode %" PRIu64
+				   " was shared before it was loaded, so this kernel "
+				   "has it without DAX, and new files with: they share no blocks",
+				   t->owner->inode);
 	if (r == -ETXTBSY)
 		return result_stop(m->result, "waiting", "swap-file",
 				   "inode %" PRIu64 " is an active swap file", t->owner->inode);
@@ -109,8 +115,8 @@ int remap_salvage(struct remap *m)
 /* ---- spare, swap ---- */
 
 /*
- * On a volume of several pieces this may be the address of another block: then a good one is passed
- * over, or a bad one found out by the write.
+ * On a volume of several pieces this may be the address of another block, and a list that is cut
+ * may not come so far: then a good one is passed over, or a bad one found out by the write.
  */
 static int lies_on_good_media(const struct remap *m, int fd)
 {
@@ -125,7 +131,9 @@ static int lies_on_good_media(const struct remap *m, int fd)
 		return -EIO;
 	page.start_bytes = m->fs->phys_of_fs + e.dev_offset_bytes;
 	r = nvdimm_is_bad(m->job->map, page);
-	return r == -ENODEV ? 1 : r < 0 ? r : !r;
+	if (r == -ENODEV || r == -EOVERFLOW)
+		return 1;
+	return r < 0 ? r : !r;
 }
 
 /*
@@ -194,6 +202,25 @@ static bool may_share_spare(const struct remap *m)
 }
 
 /*
+ * Before 6.2, XFS loads a file that shares or has shared blocks without DAX, whatever the mount
+ * says, and lets it share nothing with our new ones, which have DAX. That meets each owner whose
+ * remap a reset cut off: the pin shared its block. As the quarantine has the block too, a write
+ * through the page cache goes to another one.
+ */
+static int write_elsewhere(struct remap *m, const struct target *t)
+{
+	ssize_t n = pwrite(t->fd, m->saved.data, t->length_bytes, (off_t)t->page_offset_bytes);
+	int r;
+
+	if (n < 0 || fsync(t->fd) < 0)
+		return -errno;
+	if (n != (ssize_t)t->length_bytes)
+		return -EIO;
+	r = target_is_on(t, m->dev_offset);
+	return r > 0 ? -EIO : r;
+}
+
+/*
  * A clone sets the time of modification. Where every byte is what it was, it is put back: a replica
  * that goes by it is as good as before. Where there are zeros now, a backup shall see that.
  */
@@ -205,6 +232,8 @@ static int share_spare(struct remap *m, const struct target *t, int spare_fd)
 	if (fstat(t->fd, &st) < 0)
 		return -errno;
 	r = extent_share(spare_fd, 0, t->length_bytes, t->fd, t->page_offset_bytes);
+	if (r == -EINVAL && !t->dax)
+		r = write_elsewhere(m, t);
 	if (r >= 0 && !salvage_lost_bytes(&m->saved, t->length_bytes))
 		futimens(t->fd, (struct timespec[2]){ { .tv_nsec = UTIME_OMIT }, st.st_mtim });
 	/* Before the sync that makes both durable; where it can't be written, the ledger has it. */

@@ -11,7 +11,7 @@
 
 . "$SRCDIR/tests/vm/lib.sh"
 
-seed=$((RANDOM * 32768 + RANDOM)) rounds=6 fs=xfs
+seed=$((RANDOM * 32768 + RANDOM)) rounds=5 fs=xfs
 for word in $(< /proc/cmdline); do
 	case $word in
 	model_seed=*)	seed=${word#*=} ;;

@@ -272,7 +272,7 @@ class Round:
         for start, length in listed:
             if any(at not in lost for at in range(start - start % SECTOR, start + length, SECTOR)):
                 raise Wrong(f"only what was bad is listed as lost of {f.paths[0]}: {start} {length}")
-            end = min(start + length, len(data))
+            end = max(start, min(start + length, len(data)))
             if not any(data[start:end]):
                 wanted[start:end] = bytes(end - start)
         if data != wanted:
