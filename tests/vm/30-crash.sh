@@ -8,7 +8,7 @@
 # nobody stays stopped, no poison and no quarantine is left.
 #
 # Each point takes another page of the same files. Every third point is taken,
-# and the three ways to die take turns; guest --append crash_all --timeout 3000
+# and where the quarantine is emptied, and the three ways to die take turns; guest --append crash_all --timeout 3000
 # takes each way at each point.
 
 . "$SRCDIR/tests/vm/lib.sh"
@@ -42,6 +42,7 @@ poison_page 0
 wait_event '.type == "io.hwpoisond.poison.gone"' 30 >/dev/null
 stop_daemon
 n_points=$(wc -l < "$CRASH_LOG")
+emptied=$(awk '$2 == "truncate" { last = $1 } END { print last }' "$CRASH_LOG")
 check "a repair has points to crash at" [ "$n_points" -ge 10 ]
 sed 's/^/# /' "$CRASH_LOG"
 unset CRASH_LOG
@@ -84,8 +85,12 @@ grep -q 'crash_all' /proc/cmdline && all=yes
 for ((point = 1; point <= n_points; point++)); do
 	for way in "${ways[@]}"; do
 		if [ $all = no ]; then
-			[ $((point % 3)) -eq 1 ] || continue
-			[ "$way" = "${ways[page_number % 3]}" ] || continue
+			if [ "$point" -eq "$emptied" ]; then
+				[ "$way" = 'both after' ] || continue
+			else
+				[ $((point % 3)) -eq 1 ] || continue
+				[ "$way" = "${ways[page_number % 3]}" ] || continue
+			fi
 		fi
 		# shellcheck disable=SC2086
 		crash_at $point $way $page_number
