@@ -52,10 +52,10 @@ int configuration_load(const struct options *options, struct config **ret, char 
 		strv_free(problems.sentences);
 		return r;
 	}
-	if (options->dry_run) {
+	if (options->dry_run)
 		config->dry_run = true;
+	if (config->dry_run)
 		config->fingerprint ^= UINT64_C(1) << 63;
-	}
 	*ret = TAKE(config);
 	*ret_problems = problems.sentences;
 	return 0;

@@ -64,7 +64,7 @@ struct config {
 	struct rule *rules;
 	size_t n_rules;
 	unsigned n_problems;
-	uint64_t fingerprint;		/* of all settings: another one, other rules; never 0 */
+	uint64_t fingerprint;		/* of the rules and DryRun=: another one, other verdicts */
 };
 
 /* One sentence with "FILE:LINE: " in front, printable ASCII. */

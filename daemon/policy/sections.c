@@ -188,6 +188,15 @@ static const struct rule *find_rule(const struct config *c, const char *name)
 }
 
 /* A rule whose name is bad, taken or unreadable (NULL) goes by its place, and is broken. */
+/* FNV-1a, over each text and the zero at its end: not proof against malice, which is root's here.
+ */
+static void mix(struct config *c, const char *text)
+{
+	do
+		c->fingerprint = (c->fingerprint ^ (unsigned char)*text) * 0x100000001b3u;
+	while (*text++);
+}
+
 static void begin_rule(struct reading *in, unsigned line, const char *name)
 {
 	const struct rule *taken = name ? find_rule(in->config, name) : NULL;
@@ -218,19 +227,12 @@ static void begin_rule(struct reading *in, unsigned line, const char *name)
 	rule->name = strdup(good ? name : place);
 	if (!rule->file || !rule->name)
 		in->r = -ENOMEM;
+	mix(in->config, "[");
+	mix(in->config, name ? name : "");
 	in->rule = rule;
 	in->base = rule;
 	in->settings = rule_settings;
 	in->given = 0;
-}
-
-/* FNV-1a, over each text and the zero at its end: not proof against malice, which is root's here.
- */
-static void mix(struct config *c, const char *text)
-{
-	do
-		c->fingerprint = (c->fingerprint ^ (unsigned char)*text) * 0x100000001b3u;
-	while (*text++);
 }
 
 static void begin_section(struct reading *in)
@@ -249,8 +251,6 @@ static void on_section(unsigned line, const char *name, void *userdata)
 	if (in->r < 0)
 		return;
 	begin_section(in);
-	mix(in->config, "[");
-	mix(in->config, name);
 	if (!strcmp(name, "Daemon"))
 		in->settings = daemon_settings;
 	else if (!strcmp(name, "Feed"))
@@ -274,8 +274,10 @@ static void on_setting(unsigned line, const char *key, const char *value, void *
 
 	if (in->r < 0)
 		return;
-	mix(in->config, key);
-	mix(in->config, value);
+	if (in->rule) {
+		mix(in->config, key);
+		mix(in->config, value);
+	}
 	if (!s) {
 		if (!in->began)
 			reading_problem(in, line, "%s= stands before any section, ignored", key);

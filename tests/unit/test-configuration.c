@@ -133,7 +133,7 @@ TEST(at_the_start_a_mistake_is_told_and_the_rest_counts)
 }
 
 /* What a reload asks to know whether there is anything to judge anew. */
-TEST(the_fingerprint_is_that_of_the_settings)
+TEST(the_fingerprint_is_that_of_what_verdicts_follow_from)
 {
 	static const char *const texts[] = {
 		"[Rule a]\nPath=/x\n",
@@ -142,22 +142,27 @@ TEST(the_fingerprint_is_that_of_the_settings)
 		"[Rule a]\nUnit=/x\n",
 		"",
 		"[Rule a]\nPath=/x\nRepair=zero\n",
+		"[Daemon]\nDryRun=yes\n[Rule a]\nPath=/x\n",
+		/* the same as the first */
+		"# new\n\n[Rule a]\n Path = /x # so\n",
+		"[Daemon]\nSkipBPF=mce_record\n[Feed]\nSocket=no\n[Rule a]\nPath=/x\n",
 	};
-	uint64_t prints[7];
+	uint64_t prints[9];
 	BED;
 
-	for (size_t i = 0; i < 7; i++) {
+	for (size_t i = 0; i < 9; i++) {
 		_cleanup_(config_freep) struct config *c = NULL;
 		_cleanup_(strv_freep) char **problems = NULL;
 
-		write_file(&bed, i < 6 ? texts[i] : "# new\n\n[Rule a]\n Path = /x # so\n");
+		write_file(&bed, texts[i]);
 		REQUIRE(configuration_load(&bed.options, &c, &problems) == 0);
 		prints[i] = c->fingerprint;
 	}
-	for (size_t i = 0; i < 6; i++)
+	for (size_t i = 0; i < 7; i++)
 		for (size_t k = 0; k < i; k++)
 			CHECK(prints[i] != prints[k]);
-	CHECK(prints[6] == prints[0]);
+	CHECK(prints[7] == prints[0]);
+	CHECK(prints[8] == prints[0]);
 }
 
 TEST_MAIN()

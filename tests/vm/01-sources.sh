@@ -17,7 +17,7 @@ has_heard() {
 	tail -n "+$HEARD_FROM" $HWP/watch | jq -es "any(.[]; $1)"
 }
 heard() {
-	wait_until "${2:-8}" has_heard "$1"
+	wait_until "${2:-60}" has_heard "$1"
 }
 
 # map JQ_EXPRESSION: of the list of places

@@ -64,11 +64,12 @@ stop_daemon
 check "a whole-page write heals the first" write_page $MNT/first 4096
 poison $(($(phys_of $MNT/third) + 3584)) 512 notify
 mark_events
-start_daemon '[Rule all]' 'Repair=zero'
+start_daemon '[Rule third]' "Path=$MNT/third" 'Repair=zero'
 wait_event '.incident == 3 and .type == "io.hwpoisond.poison.gone"' 30 >/dev/null
 check_equal "what healed is told to be gone" "poison.gone" "$(story 1)"
 check_equal "a rule applies to what is bad at start-up" \
 	"poison.found poison.resolved repair.planned repair.done poison.gone" "$(story 3)"
+wait_state 2 left
 check_json "$(ctl list --all --json)" "each has its state" \
 	'[.incidents[] | [.incident, .state]] == [[1, "gone"], [2, "left"], [3, "repaired"]]'
 check "the third has lost its 512 bytes" lost $MNT/third third 3584 512
@@ -81,7 +82,7 @@ check_equal "no list has anything" "" "$(media_list)$(badblocks_list)$(badblocks
 
 stop_daemon
 mark_events
-start_daemon
+start_daemon '[Rule all]' 'Repair=zero'
 check "ended incidents are not announced" no_event '.type != "io.hwpoisond.daemon.started"' 2
 poison "$(phys_of $MNT/second)" 512 notify
 wait_event '.type == "io.hwpoisond.poison.gone"' 30 >/dev/null

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# guest: --timeout 240
+# guest: --timeout 600
 #
 # Claim: where files can't share extents a bad page is written whole where it lies: every byte is the
 # original or a zero on record, sizes stay, stores of a process that maps the page are all there, and

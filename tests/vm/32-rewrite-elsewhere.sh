@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# guest: --timeout 240
+# guest: --timeout 600
 #
 # Claim: a page is written in place through the page cache as well, where what is cached is not lost;
 # on XFS without reflink; and on XFS that can't be asked who owns a block if its file alone has it.

@@ -5,7 +5,7 @@
 # daemon stays small, and answers meanwhile. tests/bench/storm.sh is the same
 # with more of everything.
 #
-# guest: --timeout 240
+# guest: --timeout 600
 
 . "$SRCDIR/tests/vm/lib.sh"
 

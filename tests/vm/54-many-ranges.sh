@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# guest: --timeout 600
+# guest: --timeout 900
 #
 # More bad ranges than the kernel keeps (512), shows (a page of text) or the platform reports at once
 # (128): what can be known is an incident each, that it is not all is said, and when the first are
