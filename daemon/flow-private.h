@@ -137,6 +137,9 @@ bool flow_note_kernel(struct journey *j);
 /* NULL: out of memory, and the incident stays the caller's. */
 struct journey *journey_new(struct flow *f, struct incident *in, enum stage stage);
 
+/* What open incidents cover, and what only ARS records still call bad. Sorted; NULL: out of memory. */
+struct badblocks *known_ranges(const struct flow *f, const struct badblocks *ars);
+
 /* Found: on record, told, and on its way. Takes *in if 0; -ENOSPC: too many are open. */
 int journey_begin(struct flow *f, struct incident **in);
 

@@ -213,23 +213,6 @@ static int begin_range(struct flow *f, struct range phys, const struct badblocks
 	return 0;
 }
 
-static struct badblocks *known_ranges(const struct flow *f, const struct badblocks *ars)
-{
-	struct badblocks *known = calloc(1, sizeof(*known));
-	int r = known ? 0 : -ENOMEM;
-
-	for (size_t i = 0; r >= 0 && i < f->n_journeys; i++)
-		r = badblocks_add(known, f->journeys[i]->in->phys);
-	/* Records of the last scrub still tell of what was healed since. */
-	for (size_t i = 0; r >= 0 && f->healed && ars && i < ars->n_ranges; i++)
-		if (badblocks_overlap(f->healed, ars->ranges[i]))
-			r = badblocks_add(known, ars->ranges[i]);
-	if (r < 0)
-		return badblocks_free(known);
-	badblocks_normalize(known);
-	return known;
-}
-
 /* So many at once that others get their turn, too; the rest soon. */
 static int begin_new(struct flow *f, const struct badblocks *bad, const struct badblocks *ars)
 {
