@@ -137,8 +137,19 @@ bool flow_note_kernel(struct journey *j);
 /* NULL: out of memory, and the incident stays the caller's. */
 struct journey *journey_new(struct flow *f, struct incident *in, enum stage stage);
 
-/* What open incidents cover, and what only ARS records still call bad. Sorted; NULL: out of memory. */
-struct badblocks *known_ranges(const struct flow *f, const struct badblocks *ars);
+/*
+ * What is bad now of what was mended, among other things: there is nothing in it if no mended
+ * incident is open. 0 or negative errno.
+ */
+int read_bad_again(const struct flow *f, struct badblocks **ret);
+
+/* Where all of it is bad again, a mended incident is over: it is about the loss before. */
+void end_bad_again(struct flow *f, const struct badblocks *again);
+
+/* What open incidents cover, but for what is bad again; and what only ARS records still call bad.
+ * Sorted; NULL: out of memory. */
+struct badblocks *known_ranges(const struct flow *f, const struct badblocks *ars,
+			       const struct badblocks *again);
 
 /* Found: on record, told, and on its way. Takes *in if 0; -ENOSPC: too many are open. */
 int journey_begin(struct flow *f, struct incident **in);

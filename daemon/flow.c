@@ -216,12 +216,18 @@ static int begin_range(struct flow *f, struct range phys, const struct badblocks
 /* So many at once that others get their turn, too; the rest soon. */
 static int begin_new(struct flow *f, const struct badblocks *bad, const struct badblocks *ars)
 {
-	size_t n_before = f->n_journeys;
-	_cleanup_(badblocks_freep) struct badblocks *known = known_ranges(f, ars), *new = NULL;
+	_cleanup_(badblocks_freep) struct badblocks *again = NULL, *known = NULL, *new = NULL;
+	size_t n_before;
 	int r;
 
+	r = read_bad_again(f, &again);
+	if (r < 0)
+		return r;
+	end_bad_again(f, again);
+	known = known_ranges(f, ars, again);
 	if (!known)
 		return -ENOMEM;
+	n_before = f->n_journeys;
 	r = reconcile_subtract(bad, known, &new);
 	for (size_t i = 0; r >= 0 && i < new->n_ranges; i++) {
 		if (f->n_journeys - n_before >= MAX_BEGUN_AT_ONCE) {
