@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# guest: --timeout 300
 #
 # Claim: whatever is in the files, whatever goes bad, whenever the daemon is killed and however the
 # platform refuses: when all is repaired, each byte of each file is what it was, or a zero that the
@@ -11,7 +10,7 @@
 
 . "$SRCDIR/tests/vm/lib.sh"
 
-seed=$((RANDOM * 32768 + RANDOM)) rounds=5 fs=xfs
+seed=$((RANDOM * 32768 + RANDOM)) rounds=3 fs=xfs
 for word in $(< /proc/cmdline); do
 	case $word in
 	model_seed=*)	seed=${word#*=} ;;

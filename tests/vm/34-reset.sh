@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# guest: --timeout 300 --append "memmap=128M!0xa4000000" --qemu "-action reboot=reset"
+# guest: --append "memmap=128M!0xa4000000" --qemu "-action reboot=reset"
 #
 # Claim: when the machine is reset in the middle of a repair, with nothing written out, the next boot
 # finishes it: every byte is the original or a zero on record, the incident is not another one, no
@@ -45,7 +45,7 @@ first_boot() {
 	# One undisturbed repair tells how many calls there are.
 	CRASH_LOG=$HWP/crash.log HWPOISOND=/run/crashing start_daemon "${conf[@]}"
 	poison_page
-	wait_event '.type == "io.hwpoisond.poison.gone"' 40 >/dev/null
+	wait_event '.type == "io.hwpoisond.poison.gone"' 120 >/dev/null
 	stop_daemon
 	n_points=$(wc -l < $HWP/crash.log)
 	check "a repair has calls to be cut off at" [ "$n_points" -ge 10 ]
@@ -86,7 +86,7 @@ reset_at_next_point() {
 	EVENTS_FROM=$(($(wc -l < "$HWP/events.jsonl") + 1))
 	CRASH_AT=$point CRASH_WHOM=machine CRASH_WHEN=$1 HWPOISOND=/run/crashing start_daemon
 	poison_page
-	sleep 60
+	sleep 300
 	die "the machine is reset at call $point" "$(show_events)"
 }
 
@@ -104,7 +104,7 @@ another_boot() {
 	check_equal "$claim: it is on record" $(($(< $DISK/n_before) + 1)) "$(count_incidents)"
 	mark_events
 	start_daemon
-	wait_event '.type == "io.hwpoisond.poison.gone" and .data.phys_start == "'"$where"'"' 60 > $HWP/gone
+	wait_event '.type == "io.hwpoisond.poison.gone" and .data.phys_start == "'"$where"'"' 120 > $HWP/gone
 	check "$claim: repaired, and both losses are on record" jq -e '.data | .state == "repaired" and
 		.repair.zeroed_bytes == 512 and .repair.salvaged_bytes == 3584 and
 		(.repair.losses | length) == 2 and all(.repair.losses[]; .length_bytes == 512)' $HWP/gone

@@ -243,14 +243,17 @@ class Tree:
         return found
 
     def read(self, f):
-        """Its bytes, and the pages that can't be read."""
+        """Its bytes, and the pages that can't be read. What ends short has met one of these."""
         fd = f.open(os.O_RDONLY)
         data, unreadable = bytearray(), []
+        size = os.fstat(fd).st_size
         try:
-            data += os.pread(fd, MAX_FILE_PAGES * 4 * PAGE, 0)
+            data += os.pread(fd, size, 0)
         except OSError:
+            pass
+        if len(data) < size:
             data = bytearray()
-            for at in range(0, os.fstat(fd).st_size, PAGE):
+            for at in range(0, size, PAGE):
                 try:
                     data += os.pread(fd, PAGE, at)
                 except OSError as e:
