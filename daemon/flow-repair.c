@@ -227,7 +227,6 @@ static void tell_result(struct journey *j)
 {
 	const struct repair *repair = &j->in->repair;
 
-	record_losses(j->flow, j->in);
 	if (!strcmp(repair->state, "done"))
 		flow_tell(j, "repair.done", SEVERITY_INFO, repair->reason);
 	else if (!strcmp(repair->state, "waiting"))
@@ -251,12 +250,16 @@ static void on_repair_done(struct worker *w, int r, void *userdata)
 	if (!j->in->repair.state)
 		set_reason(j->in, "none", NULL, NULL);
 
+	/* It is open until the lists were read again: killed before that, the next start ends it.
+	 */
+	record_losses(f, j->in);
 	j->in->state = INCIDENT_LEFT;
+	flow_save(f, j->in);
 	if (!strcmp(j->in->repair.state, "done") && !j->in->repair.reason)
 		j->in->state = INCIDENT_REPAIRED;
-	flow_save(f, j->in);
 	tell_result(j);
 	answer_order(j);
+	j->in->state = INCIDENT_LEFT;
 	journey_go_on(j, STAGE_REST);
 
 	/* The list decides: no longer bad is the end of the journey, see end_gone(). */
