@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow-known: what of all that is bad belongs to an incident that is open already?
+ * flow/known: what of all that is bad belongs to an incident that is open already?
  *
- *   nvdimm -> flow -> [flow-known]
+ *   nvdimm -> flow -> [flow/known]
  *
  * In:   the open incidents, and what was healed since the last scrub.
  * Out:  ranges that are no news.
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flow-private.h"
+#include "flow/flow-private.h"
 
 /* When its repair ended, no region's list had any of it. */
 static bool is_mended(const struct journey *j)
