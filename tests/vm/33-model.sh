@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# guest: --timeout 1200
 #
 # Claim: whatever is in the files, whatever goes bad, whenever the daemon is killed and however the
 # platform refuses: when all is repaired, each byte of each file is what it was, or a zero that the

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# guest: --append "memmap=128M!0xa4000000" --qemu "-action reboot=reset"
+# guest: --timeout 1200 --append "memmap=128M!0xa4000000" --qemu "-action reboot=reset"
 #
 # Claim: when the machine is reset in the middle of a repair, with nothing written out, the next boot
 # finishes it: every byte is the original or a zero on record, the incident is not another one, no

@@ -25,7 +25,7 @@ import bed
 import writer
 from files import PAGE, SECTOR, Tree, free_pages, runs
 
-SETTLE_SEC = 120
+SETTLE_SEC = 300
 MAX_PAGES = 64           # 256 KiB at a time: 6.1 keeps a longer range out of order
 
 
@@ -43,7 +43,7 @@ class Mapper:
         self.process = subprocess.Popen(
             [program, "store", "--log", log, "--offset", str(offset), "--slots",
              f"{sector * SECTOR}:{(sector + 1) * SECTOR}", f.paths[0]])
-        bed.wait_for(lambda: log.exists() and b"ready" in log.read_bytes(), 20, "a mapper is ready")
+        bed.wait_for(lambda: log.exists() and b"ready" in log.read_bytes(), 120, "a mapper is ready")
 
     def end(self):
         self.process.kill()

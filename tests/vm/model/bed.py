@@ -17,7 +17,7 @@ KNOBS = pathlib.Path("/sys/kernel/debug/ndbed")
 REGION = pathlib.Path("/sys/bus/nd/devices/region0")
 BUS = pathlib.Path("/sys/bus/nd/devices/ndbus0")
 PMEM = pathlib.Path("/sys/block/pmem0")
-START_SEC = 60
+START_SEC = 120
 
 
 def knob(name, value):
@@ -54,7 +54,7 @@ def scrub():
     path = BUS / "nfit/scrub"
     before = int(path.read_text().strip().rstrip("+"))
     path.write_text("1\n")
-    wait_for(lambda: path.read_text().strip() == str(before + 1), 30, "a scrub ends")
+    wait_for(lambda: path.read_text().strip() == str(before + 1), 120, "a scrub ends")
 
 
 def wait_for(condition, seconds, what):

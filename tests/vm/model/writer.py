@@ -14,7 +14,7 @@ import time
 import bed
 from files import PAGE, SECTOR
 
-END_SEC = 30
+END_SEC = 120
 
 
 class Writer:
