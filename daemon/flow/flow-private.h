@@ -32,6 +32,7 @@ struct journey {
 	bool resumed; /* it comes from an earlier run: who was answered then is not answered again
 		       */
 	struct incident *found; /* by a search, while some worker had it */
+	unsigned n_finishing; /* begun because the repair was cut off */
 	struct worker *worker; /* respond, repair, or preview; resolving is done in batches */
 	int64_t intent; /* "respond", while that runs */
 	struct waits *waits; /* for holders to end; see flow/wait.c */
@@ -174,6 +175,13 @@ void judge_answers(struct journey *j, const enum verb *before);
 
 /* Incidents that an earlier run left have a new verdict if the rules have changed since. */
 void judge_after_start(struct flow *f);
+
+/*
+ * Did the repair's worker end in the middle? Then it is begun once more, to its end, now that
+ * nothing of the range is bad: what was done, and whose bytes were lost, only its steps in the
+ * ledger tell. True: the incident is not over.
+ */
+bool repair_finish_cut_off(struct journey *j);
 
 /* The files are whole, but the platform does not clear their old block. */
 bool repair_is_in_quarantine(const struct repair *repair);

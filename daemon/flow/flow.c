@@ -265,6 +265,8 @@ static void end_gone(struct flow *f, const struct badblocks *bad)
 			continue;
 		if (nvdimm_is_bad(nvdimm_map(f->parts.nvdimm), j->in->phys) != 0)
 			continue;
+		if (repair_finish_cut_off(j))
+			continue;
 		journey_end(j,
 			    repair && !strcmp(repair, "done") ? INCIDENT_REPAIRED : INCIDENT_GONE);
 	}

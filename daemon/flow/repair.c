@@ -23,6 +23,9 @@
 #define REPAIR_TIMEOUT_USEC  (6 * 3600 * USEC_PER_SEC)
 #define PREVIEW_TIMEOUT_USEC (30 * 60 * USEC_PER_SEC)
 
+/* One that ends its worker each time waits for an order, or for the next start. */
+#define MAX_FINISHING 3u
+
 /* ---- in the worker ---- */
 
 struct job {
@@ -210,6 +213,22 @@ static void explain_worker(struct incident *in, int r)
 			   "the ledger can't be written, and no step is taken without it");
 	else
 		set_reason(in, "failed", r == -ETIME ? "timeout" : "worker", strerror(-r));
+}
+
+bool repair_finish_cut_off(struct journey *j)
+{
+	static const char *const reasons[] = { "worker", "timeout", "ledger" };
+	const struct repair *repair = &j->in->repair;
+	bool cut_off = repair->state && !strcmp(repair->state, "running");
+
+	for (size_t i = 0; repair->reason && i < sizeof(reasons) / sizeof(*reasons); i++)
+		cut_off = cut_off || !strcmp(repair->reason, reasons[i]);
+	if (cut_off && j->n_finishing < MAX_FINISHING) {
+		j->n_finishing++;
+		j->in->state = INCIDENT_REPAIRING;
+		j->stage = STAGE_REPAIR;
+	}
+	return cut_off;
 }
 
 /* Answer the administrator whose order this was, if it was one. */

@@ -4,9 +4,10 @@
  *
  * Counts, in the worker that repairs, the calls that change anything on disk. At number CRASH_AT
  * the daemon is killed by SIGKILL, and with CRASH_WHOM=both the worker too, as a service manager
- * that kills the whole control group does. With CRASH_WHOM=machine the machine is reset instead, at
- * once and with nothing written out. CRASH_WHEN=before the call, or after it. CRASH_LOG gets a line
- * for each call, so that a run without CRASH_AT tells how many points there are.
+ * that kills the whole control group does; with CRASH_WHOM=worker that one alone. With
+ * CRASH_WHOM=machine the machine is reset instead, at once and with nothing written out.
+ * CRASH_WHEN=before the call, or after it. CRASH_LOG gets a line for each call, so that a run without
+ * CRASH_AT tells how many points there are.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -62,8 +63,9 @@ static void crash(void)
 
 	if (whom && !strcmp(whom, "machine"))
 		reset_machine();
-	kill(getppid(), SIGKILL);
-	if (whom && !strcmp(whom, "both"))
+	if (!whom || strcmp(whom, "worker"))
+		kill(getppid(), SIGKILL);
+	if (whom && (!strcmp(whom, "both") || !strcmp(whom, "worker")))
 		kill(getpid(), SIGKILL);
 }
 
