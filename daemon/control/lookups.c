@@ -166,11 +166,12 @@ static void on_gone(struct varlink_call *call, void *userdata)
 }
 
 static const struct worker_ops ops = {
-	.name = "lookup",
+	.name = "hwp-lookup",
 	.run = job_run,
 	.on_message = on_answer,
 	.on_done = on_done,
 	.timeout_usec = TIMEOUT_USEC,
+	.only_reads = true,
 };
 
 static struct lookup_job **free_slot(struct control *c)
@@ -271,16 +272,17 @@ static const char *range_read(struct json_object *parameters, struct lookup_rang
 
 void control_resolve(struct varlink_call *call, struct json_object *parameters, void *userdata)
 {
+	struct control *c = userdata;
 	struct lookup_job question = {
 		.ask = ask_resolve,
-		.range.how.hints_directory = LOOKUP_HINTS_DIRECTORY,
+		.range.how.hints_directory = c->parts.state_dir,
 	};
 	const char *wrong = range_read(parameters, &question.range);
 
 	if (wrong)
 		varlink_error_parameter(call, wrong);
 	else
-		job_start(userdata, call, &question);
+		job_start(c, call, &question);
 }
 
 void control_holders(struct varlink_call *call, struct json_object *parameters, void *userdata)

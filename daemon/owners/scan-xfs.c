@@ -86,7 +86,8 @@ int scan_xfs(struct scan *s)
 			if (errno == ENOMEM)
 				return -ENOMEM;
 			s->unsure = true;
-			if (errno == EINVAL || errno == ENOTTY || ++n_unreadable > MAX_UNREADABLE)
+			if (errno == EINVAL || errno == ENOTTY || errno == EPERM ||
+			    ++n_unreadable > MAX_UNREADABLE)
 				return 0;
 			batch->req.hdr.ino = (next / CLUSTER_INODES + 1) * CLUSTER_INODES;
 			continue;
