@@ -58,7 +58,9 @@ static struct lookup_job *job_free(struct lookup_job *job)
 static int ask_resolve(const struct lookup_job *job, struct worker_link *link,
 		       struct json_object **ret)
 {
-	return lookup_resolve(&job->range, ret);
+	struct scan_how how = { .hints_directory = job->control->parts.state_dir };
+
+	return lookup_resolve(&job->range, &how, ret);
 }
 
 static int ask_holders(const struct lookup_job *job, struct worker_link *link,
@@ -272,17 +274,13 @@ static const char *range_read(struct json_object *parameters, struct lookup_rang
 
 void control_resolve(struct varlink_call *call, struct json_object *parameters, void *userdata)
 {
-	struct control *c = userdata;
-	struct lookup_job question = {
-		.ask = ask_resolve,
-		.range.how.hints_directory = c->parts.state_dir,
-	};
+	struct lookup_job question = { .ask = ask_resolve };
 	const char *wrong = range_read(parameters, &question.range);
 
 	if (wrong)
 		varlink_error_parameter(call, wrong);
 	else
-		job_start(c, call, &question);
+		job_start(userdata, call, &question);
 }
 
 void control_holders(struct varlink_call *call, struct json_object *parameters, void *userdata)

@@ -24,6 +24,7 @@
 #include <linux/fs.h>
 #include <linux/fsmap.h>
 
+#include "control/lookup.h"
 #include "measure.h"
 #include "owners/filesystem.h"
 #include "owners/handle.h"
@@ -242,6 +243,32 @@ static size_t run_answer(const struct bench *b)
 	return count_found(all, b->n, true);
 }
 
+static int count_answer(struct json_object *range, void *userdata)
+{
+	struct json_object *owners = json_object_object_get(range, "owners");
+
+	if (json_object_array_length(owners) == 1 &&
+	    json_object_object_get(json_object_array_get_idx(owners, 0), "paths"))
+		(*(size_t *)userdata)++;
+	return 0;
+}
+
+/* As hwpoisonctl has them of a list, without writing them down. */
+static size_t run_list(const struct bench *b)
+{
+	_cleanup_(freep) struct lookup_question *all = calloc(b->n, sizeof(*all));
+	const struct scan_how how = {};
+	size_t n_found = 0;
+
+	for (size_t i = 0; all && i < b->n; i++)
+		all[i].what = (struct lookup_range){ .device = b->device,
+						     .sector = b->sectors[i],
+						     .n_sectors = 1 };
+	if (!all || lookup_resolve_all(all, b->n, &how, count_answer, &n_found) < 0)
+		die("list", -EIO);
+	return n_found;
+}
+
 static size_t run_with_hints(const struct bench *b)
 {
 	struct scan_how how = { .hints_directory = getenv("HINTS") };
@@ -323,6 +350,7 @@ static const struct way ways[] = {
 	{ "the bare ioctls", run_bare, .xfs_only = true, .needs_map = true },
 	{ "ours, without names", run_unnamed, .xfs_only = true, .needs_map = true },
 	{ "ours", run_answer },
+	{ "ours, as a list", run_list, .needs_map = true },
 	{ "ours, with hints of an earlier search", run_with_hints, .no_map_only = true },
 	{ "xfs_io fsmap, awk", run_xfs_io, .xfs_only = true, .needs_map = true },
 	{ "debugfs icheck, ncheck", run_debugfs, .ext4_only = true },
@@ -431,13 +459,13 @@ static void claim(const struct bench *b, const struct figures *all)
 	if (b->has_map) {
 		strncat(what, ": our wall time, in those of the bare ioctls", 50);
 		claim_at_most("resolve", what, median_ratio(&all[1], &all[0]), 1.2);
-		snprintf(what, sizeof(what), "%s, %zu of %" PRIu64 " files: KiB of memory for each",
-			 b->label, b->n, b->n_files);
-		if (b->n == MAX_RANGES)
-			claim_at_most("resolve", what, all[2].peak_kib / (double)b->n, 1.0);
+		snprintf(what, sizeof(what),
+			 "%s, %zu of %" PRIu64 " files: MiB of memory, as a list", b->label, b->n,
+			 b->n_files);
+		claim_at_most("resolve", what, all[3].peak_kib / 1024, 20.0);
 	} else if (!b->is_xfs) {
 		strncat(what, ": our wall time, in those of icheck and ncheck", 50);
-		claim_at_most("resolve", what, median_ratio(&all[2], &all[5]), 1.0);
+		claim_at_most("resolve", what, median_ratio(&all[2], &all[6]), 1.0);
 	}
 }
 
