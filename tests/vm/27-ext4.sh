@@ -113,8 +113,10 @@ until searcher || [ $SECONDS -ge $deadline ]; do
 done
 check "a search runs, and is stopped" test -n "$search"
 check_json "$(wait_event '.type == "io.hwpoisond.poison.resolved"' 30)" "it is needed" '.data.owners_searching'
-dd if=/dev/zero of=$MNT/closed bs=4096 seek=2 count=1 conv=notrunc,fsync 2> $HWP/dd.err
-wait_event '.type == "io.hwpoisond.poison.gone"' 30 >/dev/null && pass "its owner writes the page anew"
+check "its owner writes the page anew" write_page $MNT/closed 8192
+echo "# $(media_list) / $(badblocks_list) / $(badblocks_list region)"
+wait_event '.type == "io.hwpoisond.poison.gone"' 30 >/dev/null && pass "and the incident is over"
+echo "# $(ctl list --json | jq -c '.incidents[]')"
 check "with its incident the search ends, and is reaped" wait_until 30 test ! -e /proc/"$search"
 check "nobody says that it failed" ! grep -q 'search for owners failed' $HWP/daemon.log
 kill $leaser
