@@ -5,7 +5,7 @@
 # that ends, and leaves neither process nor half a list of hints.
 
 . "$SRCDIR/tests/loop/lib.sh"
-need mkfs.xfs mkfs.ext4 xfs_io jq python3
+need mkfs.xfs mkfs.ext4 xfs_io jq python3 setpriv unshare
 
 ctl=$BUILDDIR/hwpoisonctl
 daemon=$BUILDDIR/hwpoisond
@@ -26,9 +26,10 @@ wait_until() {
 	return 1
 }
 
+# start_daemon [COMMAND...]: which starts it
 start_daemon() {
 	rm -f "$socket"
-	"$daemon" --config "$work/conf" --state-dir "$work/state" --runtime-dir "$work/run" \
+	"$@" "$daemon" --config "$work/conf" --state-dir "$work/state" --runtime-dir "$work/run" \
 		>> "$work/daemon.log" 2>&1 &
 	main=$!
 	children+=($main)
@@ -159,5 +160,31 @@ wait "$main" 2>/dev/null
 wait $client
 check "a search is over when the daemon is killed" wait_until is_gone "$worker"
 umount -l "$mnt"
+
+# --- an ordinary user, of the group and not
+
+# A group of that name, for the daemon alone.
+chmod 755 "$work" "$mnt"
+cp /etc/group "$work/group"
+sed -i /^hwpoisond:/d "$work/group"
+echo "hwpoisond:x:64999:" >> "$work/group"
+# shellcheck disable=SC2016
+start_daemon unshare -m --propagation slave sh -c 'mount --bind "$1" /etc/group && shift && exec "$@"' sh "$work/group"
+disk=$(new_disk 320M)
+mkfs.ext4 -q -F -b 4096 "$disk" && mount "$disk" "$mnt" || exit 99
+make_file "$mnt/file" 64
+sector=$(sector_of "$mnt/file")
+member=(setpriv --reuid 65534 --regid 65534 --groups 64999 "$ctl" --socket "$socket")
+stranger=(setpriv --reuid 65534 --regid 65534 --clear-groups "$ctl" --socket "$socket")
+check_equal "a member of the group is answered by the daemon" "$mnt/file" \
+	"$("${member[@]}" --json resolve --device "$disk" --sector "$sector" | jq -r '.ranges[0].owners[0].paths[0]')"
+answer=$(printf '%s 8\nfoo\n99999999999 8\n0 8\n' "$sector" |
+	"${member[@]}" --json resolve --device "$disk" --list - 2> "$work/errors"; echo $?)
+check_equal "... a list of ranges as well, with what is wrong in it" "file-data metadata 1 2" \
+	"$(head -n -1 <<< "$answer" | jq -r '[.ranges[].owners[0].kind] | join(" ")') $(tail -n 1 <<< "$answer") $(wc -l < "$work/errors")"
+check_equal "anybody else is told what it takes" \
+	"hwpoisonctl: resolve needs root, or a running hwpoisond and membership of group hwpoisond." \
+	"$("${stranger[@]}" resolve --device "$disk" --list /dev/null 2>&1)"
+umount "$mnt"
 
 done_checks

@@ -114,9 +114,7 @@ done
 check "a search runs, and is stopped" test -n "$search"
 check_json "$(wait_event '.type == "io.hwpoisond.poison.resolved"' 30)" "it is needed" '.data.owners_searching'
 check "its owner writes the page anew" write_page $MNT/closed 8192
-echo "# $(media_list) / $(badblocks_list) / $(badblocks_list region)"
 wait_event '.type == "io.hwpoisond.poison.gone"' 30 >/dev/null && pass "and the incident is over"
-echo "# $(ctl list --json | jq -c '.incidents[]')"
 check "with its incident the search ends, and is reaped" wait_until 30 test ! -e /proc/"$search"
 check "nobody says that it failed" ! grep -q 'search for owners failed' $HWP/daemon.log
 kill $leaser
