@@ -48,6 +48,19 @@ static int let_code_go(struct dl_phdr_info *object, size_t n_bytes, void *userda
 	return 0;
 }
 
+/* Larger than that it costs more than it saves. Older kernels know no such advice, and do nothing.
+ */
+#define MAX_OWN_BYTES (4u << 20)
+
+void footprint_own_heap(void)
+{
+	uintptr_t end = (uintptr_t)sbrk(0), page_mask = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
+	size_t n_bytes = mallinfo2().arena & ~page_mask;
+
+	if (!(end & page_mask) && n_bytes < end && n_bytes <= MAX_OWN_BYTES)
+		madvise((void *)(end - n_bytes), n_bytes, MADV_POPULATE_WRITE);
+}
+
 void footprint_shrink(void)
 {
 	malloc_trim(0);

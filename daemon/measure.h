@@ -4,8 +4,8 @@
 
 #include "degraded.h"
 #include "feed/metrics.h"
-#include "flow.h"
-#include "hearing.h"
+#include "flow/flow.h"
+#include "hearing/hearing.h"
 
 struct measured { /* all stay the caller's; any may be NULL while we start and end */
 	const struct config *const *config;

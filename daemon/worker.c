@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "footprint.h"
 #include "log.h"
 #include "worker.h"
 #include "worker-link.h"
@@ -212,6 +213,7 @@ static int on_ended(sd_event_source *source, int fd, uint32_t revents, void *use
 		return 0;
 	waitpid(w->pid, NULL, WNOHANG);
 	w->pid = 0;
+	footprint_own_heap();
 	finish(w, w->said_farewell ? w->farewell : -ECHILD);
 	return 0;
 }

@@ -15,7 +15,7 @@
 #include <systemd/sd-event.h>
 
 #include "cleanup.h"
-#include "flow.h"
+#include "flow/flow.h"
 
 struct control;
 

@@ -23,6 +23,7 @@
 #include <systemd/sd-id128.h>
 
 #include "feed/event.h"
+#include "json-text.h"
 
 /* The longest has a host's name of which every character is percent-encoded. */
 #define ENVELOPE_MAX_BYTES (3 * 256 + 512)
@@ -34,14 +35,18 @@ const char *severity_name(enum severity severity)
 					      : "info";
 }
 
-static void write_machine(char ret[static SD_ID128_STRING_MAX])
+/* It stays the same as long as we run. */
+static const char *machine_text(void)
 {
+	static char text[SD_ID128_STRING_MAX];
 	sd_id128_t machine;
 
+	if (*text)
+		return text;
 	/* An image without a machine id still has ids that differ from boot to boot. */
 	if (sd_id128_get_machine(&machine) < 0 && sd_id128_get_boot(&machine) < 0)
 		machine = SD_ID128_NULL;
-	sd_id128_to_string(machine, ret);
+	return sd_id128_to_string(machine, text);
 }
 
 /* `source` is a URI reference, and a host can be called anything. */
@@ -59,20 +64,6 @@ static char *write_host(char *end)
 	return end;
 }
 
-/* At least so many digits. */
-static char *write_number(char *end, uint64_t number, unsigned n_digits)
-{
-	char digits[20];
-	unsigned n = 0;
-
-	do
-		digits[n++] = (char)('0' + number % 10);
-	while ((number /= 10) || n < n_digits);
-	while (n)
-		*end++ = digits[--n];
-	return end;
-}
-
 static char *write_time(char *end)
 {
 	struct timespec now;
@@ -80,32 +71,31 @@ static char *write_time(char *end)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
-	end = write_number(end, (uint64_t)utc.tm_year + 1900, 4);
+	end = text_number(end, (uint64_t)utc.tm_year + 1900, 4);
 	*end++ = '-';
-	end = write_number(end, (uint64_t)utc.tm_mon + 1, 2);
+	end = text_number(end, (uint64_t)utc.tm_mon + 1, 2);
 	*end++ = '-';
-	end = write_number(end, (uint64_t)utc.tm_mday, 2);
+	end = text_number(end, (uint64_t)utc.tm_mday, 2);
 	*end++ = 'T';
-	end = write_number(end, (uint64_t)utc.tm_hour, 2);
+	end = text_number(end, (uint64_t)utc.tm_hour, 2);
 	*end++ = ':';
-	end = write_number(end, (uint64_t)utc.tm_min, 2);
+	end = text_number(end, (uint64_t)utc.tm_min, 2);
 	*end++ = ':';
-	end = write_number(end, (uint64_t)utc.tm_sec, 2);
+	end = text_number(end, (uint64_t)utc.tm_sec, 2);
 	*end++ = '.';
-	end = write_number(end, (uint64_t)now.tv_nsec / 1000, 6);
+	end = text_number(end, (uint64_t)now.tv_nsec / 1000, 6);
 	*end++ = 'Z';
 	return end;
 }
 
 static size_t write_envelope(char *text, const struct event_head *head)
 {
-	char machine[SD_ID128_STRING_MAX], *end = text;
+	char *end = text;
 
-	write_machine(machine);
 	end = stpcpy(end, "{\"specversion\":\"1.0\",\"id\":\"");
-	end = stpcpy(end, machine);
+	end = stpcpy(end, machine_text());
 	*end++ = '-';
-	end = write_number(end, head->seq, 1);
+	end = text_number(end, head->seq, 1);
 	end = stpcpy(end, "\",\"source\":\"/hwpoisond/");
 	end = write_host(end);
 	end = stpcpy(end, "\",\"type\":\"io.hwpoisond.");
@@ -113,28 +103,24 @@ static size_t write_envelope(char *text, const struct event_head *head)
 	end = stpcpy(end, "\",\"time\":\"");
 	end = write_time(end);
 	end = stpcpy(end, "\",\"seq\":");
-	end = write_number(end, head->seq, 1);
+	end = text_number(end, head->seq, 1);
 	end = stpcpy(end, ",\"severity\":\"");
 	end = stpcpy(end, severity_name(head->severity));
 	*end++ = '"';
 	if (head->incident) {
 		end = stpcpy(end, ",\"incident\":");
-		end = write_number(end, head->incident, 1);
+		end = text_number(end, head->incident, 1);
 	}
 	end = stpcpy(end, ",\"data\":");
 	return (size_t)(end - text);
 }
 
-char *event_text(const struct event_head *head, struct json_object *data, size_t *ret_bytes)
+char *event_text(const struct event_head *head, const char *data_text, size_t *ret_bytes)
 {
 	char envelope[ENVELOPE_MAX_BYTES], *text;
-	size_t envelope_bytes = write_envelope(envelope, head), data_bytes = 2;
-	const char *data_text = "{}";
+	size_t envelope_bytes = write_envelope(envelope, head), data_bytes = strlen(data_text);
 
-	if (data)
-		data_text = json_object_to_json_string_length(
-			data, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &data_bytes);
-	text = data_text ? malloc(envelope_bytes + data_bytes + sizeof("}\n")) : NULL;
+	text = malloc(envelope_bytes + data_bytes + sizeof("}\n"));
 	if (!text)
 		return NULL;
 	strcpy(mempcpy(mempcpy(text, envelope, envelope_bytes), data_text, data_bytes), "}\n");

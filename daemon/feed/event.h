@@ -16,7 +16,7 @@ struct event_head {
 	uint64_t incident;	/* 0: none */
 };
 
-/* The event as a line, with its newline; the caller's. NULL: out of memory. data is borrowed; NULL: {}. */
-char *event_text(const struct event_head *head, struct json_object *data, size_t *ret_bytes);
+/* The event as a line, with its newline; the caller's. NULL: out of memory. */
+char *event_text(const struct event_head *head, const char *data_text, size_t *ret_bytes);
 
 const char *severity_name(enum severity severity);

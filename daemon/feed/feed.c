@@ -173,13 +173,30 @@ static int tell_subscribers(struct feed *f, const struct line *line)
 	return 0;
 }
 
+static void event_unmade(struct feed *f, const char *type)
+{
+	f->n_unmade++;
+	log_err(-ENOMEM, "Cannot make event %s, going on without it", type);
+}
+
+/* A sentence is made of the members, which are read again where only their text is there. */
+static int describe(struct line *line, const struct event_head *head, const char *data_text,
+		    struct json_object *data)
+{
+	_cleanup_(json_object_putp) struct json_object *parsed = NULL;
+
+	if (!data)
+		data = parsed = json_tokener_parse(data_text);
+	return data ? line_describe(line, head, data) : -ENOMEM;
+}
+
 static void send_to_journal(struct feed *f, struct line *line, const struct event_head *head,
-			    struct json_object *data)
+			    const char *data_text, struct json_object *data)
 {
 	int r = feed_journal_ready(f->journal, line);
 
 	if (r >= 0)
-		r = line_describe(line, head, data);
+		r = describe(line, head, data_text, data);
 	if (r >= 0)
 		r = feed_journal_send(f->journal, line);
 	else if (r == -ENOMEM)
@@ -187,42 +204,50 @@ static void send_to_journal(struct feed *f, struct line *line, const struct even
 	note(&f->journal_fails, r, "Cannot write events to the journal, dropping them there");
 }
 
-static void event_unmade(struct feed *f, const char *type)
-{
-	f->n_unmade++;
-	log_err(-ENOMEM, "Cannot make event %s, going on without it", type);
-}
-
-void feed_send(struct feed *f, const char *type, enum severity severity, uint64_t incident,
-	       struct json_object *data)
+/* data: of data_text, or NULL. */
+static void send_as(struct feed *f, struct event_head head, const char *data_text,
+		    struct json_object *data)
 {
 	_cleanup_(line_unrefp) struct line *line = NULL;
-	struct event_head head = {
-		.seq = next_seq(f),
-		.type = type,
-		.severity = severity,
-		.incident = incident,
-	};
 
-	assert(message_known(type));
-
-	if (line_new(&head, data, &line) < 0) {
-		event_unmade(f, type);
+	head.seq = next_seq(f);
+	if (!data_text || line_new(&head, data_text, &line) < 0) {
+		event_unmade(f, head.type);
 		return;
 	}
 	f->n_sent++;
 	/* Who waits for it comes first, who keeps it after that. */
 	if (f->socket)
 		feed_socket_send(f->socket, line);
+	assert(message_known(head.type));
 	if (tell_subscribers(f, line) < 0)
-		event_unmade(f, type);
+		event_unmade(f, head.type);
 	if (f->file)
 		note(&f->file_fails, feed_file_send(f->file, line),
 		     "Cannot write events to the file, dropping them there");
 	if (f->journal)
-		send_to_journal(f, line, &head, data);
+		send_to_journal(f, line, &head, data_text, data);
 	if (f->ledger)
 		note_seq(f, ledger_reserve_seq(f->ledger));
+}
+
+void feed_send(struct feed *f, const char *type, enum severity severity, uint64_t incident,
+	       struct json_object *data)
+{
+	struct event_head head = { .type = type, .severity = severity, .incident = incident };
+	const char *text = "{}";
+
+	if (data)
+		text = json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN |
+								    JSON_C_TO_STRING_NOSLASHESCAPE);
+	send_as(f, head, text, data);
+}
+
+void feed_send_text(struct feed *f, const char *type, enum severity severity, const char *data_text)
+{
+	struct event_head head = { .type = type, .severity = severity };
+
+	send_as(f, head, data_text, NULL);
 }
 
 /* Takes data, which is NULL when memory was out. */

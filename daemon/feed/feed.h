@@ -50,6 +50,9 @@ DEFINE_CLEANUP(struct feed *, feed_free);
 void feed_send(struct feed *f, const char *type, enum severity severity, uint64_t incident,
 	       struct json_object *data);
 
+/* The same of no incident, with data as JSON text, for what somebody waits for. NULL: it could not be made. */
+void feed_send_text(struct feed *f, const char *type, enum severity severity, const char *data_text);
+
 /* data is the incident, with `reason` added when it is not NULL. */
 void feed_send_incident(struct feed *f, const char *type, enum severity severity,
 			const struct incident *in, const char *reason);

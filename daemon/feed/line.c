@@ -15,6 +15,7 @@
 
 #include "feed/line.h"
 #include "feed/message.h"
+#include "json-text.h"
 
 static int journal_priority(enum severity severity)
 {
@@ -45,7 +46,7 @@ static char *journal_fields(const struct event_head *head, struct json_object *d
 	return fields;
 }
 
-int line_new(const struct event_head *head, struct json_object *data, struct line **ret)
+int line_new(const struct event_head *head, const char *data_text, struct line **ret)
 {
 	_cleanup_(line_unrefp) struct line *line = calloc(1, sizeof(*line));
 
@@ -54,7 +55,7 @@ int line_new(const struct event_head *head, struct json_object *data, struct lin
 	line->n_refs = 1;
 	line->seq = head->seq;
 	line->n_events = 1;
-	line->text = event_text(head, data, &line->length_bytes);
+	line->text = event_text(head, data_text, &line->length_bytes);
 	if (!line->text)
 		return -ENOMEM;
 	*ret = TAKE(line);
@@ -95,6 +96,7 @@ void gap_add(struct gap *gap, const struct line *line)
 int gap_line(const struct gap *gap, struct line **ret)
 {
 	_cleanup_(json_object_putp) struct json_object *data = json_object_new_object();
+	_cleanup_(json_text_free) struct json_text text = json_text_new();
 	_cleanup_(line_unrefp) struct line *line = NULL;
 	struct event_head head = {
 		.seq = gap->last_seq,
@@ -107,7 +109,9 @@ int gap_line(const struct gap *gap, struct line **ret)
 	if (!data ||
 	    json_object_object_add(data, "dropped", json_object_new_uint64(gap->n_dropped)) < 0)
 		return -ENOMEM;
-	if (line_new(&head, data, &line) < 0 || line_describe(line, &head, data) < 0)
+	text_put_uint(&text, "dropped", gap->n_dropped);
+	if (!json_text_done(&text) || line_new(&head, text.text, &line) < 0 ||
+	    line_describe(line, &head, data) < 0)
 		return -ENOMEM;
 	line->is_gap = true;
 	line->n_events = gap->n_dropped;

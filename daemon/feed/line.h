@@ -19,7 +19,7 @@ struct line {
 };
 
 /* 0 with one reference in *ret, or -ENOMEM. */
-int line_new(const struct event_head *head, struct json_object *data, struct line **ret);
+int line_new(const struct event_head *head, const char *data_text, struct line **ret);
 
 /* In a sentence, for the journal: it takes longer than all else, and nobody else needs it. */
 int line_describe(struct line *line, const struct event_head *head, struct json_object *data);

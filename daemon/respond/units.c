@@ -2,7 +2,7 @@
 /*
  * units: see units.h.
  *
- *   respond, flow-units -> [units] -> systemd
+ *   respond, flow/units -> [units] -> systemd
  *
  * In:   names of units.
  * Out:  how systemd's jobs for them ended.

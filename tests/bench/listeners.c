@@ -28,6 +28,7 @@
 
 #define START_MSEC 20000
 #define WAIT_MSEC  5000
+#define QUIET_MSEC 100
 
 /* As long as one of hwpoisond's. */
 #define RELAY_LINE_BYTES 300
@@ -38,9 +39,10 @@ struct listener {
 	pid_t pid; /* of the process that listens; 0: we do */
 	int fd; /* where its lines come from */
 	struct ring_buffer *ring;
-	/* what we wait for */
+	/* what we wait for: in the ring, in lines */
 	enum event_kind kind;
 	unsigned number;
+	const char *wanted;
 	uint64_t taken_nsec, seen_nsec;
 	char text[64 << 10];
 	size_t n_bytes;
@@ -85,16 +87,10 @@ static void listen_to_ring(struct listener *l)
 
 static bool is_about(struct listener *l, const char *line)
 {
-	char label[16];
-
-	if (l->who == RELAY) {
-		l->seen_nsec = strtoull(line, NULL, 10);
-		return true;
-	}
-	if (l->kind == FAILURE)
-		return strstr(line, "\"io.hwpoisond.kernel.memory_failure\"");
-	events_label(l->number, label);
-	return strstr(line, label);
+	if (l->who != RELAY)
+		return strstr(line, l->wanted);
+	l->seen_nsec = strtoull(line, NULL, 10);
+	return true;
 }
 
 /* Takes whole lines off the text. True: it was among them. */
@@ -114,22 +110,44 @@ static bool take_lines(struct listener *l)
 	return found;
 }
 
-static void listen_to_lines(struct listener *l)
+/* The time at which it was read; 0: nothing more came. */
+static uint64_t read_lines(struct listener *l, int wait_msec)
 {
 	struct pollfd p = { .fd = l->fd, .events = POLLIN };
+	uint64_t taken_nsec;
+	ssize_t n;
 
-	while (poll(&p, 1, WAIT_MSEC) > 0) {
-		ssize_t n = read(l->fd, l->text + l->n_bytes, sizeof(l->text) - l->n_bytes);
-		uint64_t taken = now_nsec();
+	if (poll(&p, 1, wait_msec) <= 0)
+		return 0;
+	n = read(l->fd, l->text + l->n_bytes, sizeof(l->text) - l->n_bytes);
+	taken_nsec = now_nsec();
+	if (n <= 0)
+		die("the listener has ended", n < 0 ? -errno : -EPIPE);
+	l->n_bytes += (size_t)n;
+	return taken_nsec;
+}
 
-		if (n <= 0)
-			die("the listener has ended", n < 0 ? -errno : -EPIPE);
-		l->n_bytes += (size_t)n;
-		if (take_lines(l)) {
-			l->taken_nsec = taken;
-			return;
-		}
+/* When the wanted line was read; 0: it did not come. */
+static uint64_t listen_to_lines(struct listener *l, const char *wanted)
+{
+	uint64_t taken_nsec = 0;
+
+	l->wanted = wanted;
+	while (!take_lines(l)) {
+		taken_nsec = read_lines(l, WAIT_MSEC);
+		if (!taken_nsec)
+			break;
 	}
+	return taken_nsec;
+}
+
+/* What a lost page sets off is over before the next event, which would meet a busy daemon. */
+static void wait_for_quiet(struct listener *l)
+{
+	listen_to_lines(l, "\"io.hwpoisond.poison.resolved\"");
+	while (read_lines(l, QUIET_MSEC))
+		l->n_bytes = 0;
+	l->n_bytes = 0;
 }
 
 /* ---- processes ---- */
@@ -280,18 +298,23 @@ struct listener *listener_free(struct listener *l)
 bool listener_hear(struct listener *l, enum event_kind kind, unsigned number, struct heard *ret)
 {
 	uint64_t sent_nsec;
+	char label[16];
 
 	l->kind = kind;
 	l->number = number;
 	l->taken_nsec = l->seen_nsec = 0;
+	events_label(number, label);
 	events_fire(l->events, kind, number);
 	if (l->who == BARE)
 		listen_to_ring(l);
 	else
-		listen_to_lines(l);
+		l->taken_nsec = listen_to_lines(
+			l, kind == FAILURE ? "\"io.hwpoisond.kernel.memory_failure\"" : label);
 	if (!l->seen_nsec)
 		l->seen_nsec = events_seen_nsec(l->events);
 	sent_nsec = events_sent_nsec(l->events);
+	if (l->who == HWPOISOND && kind == FAILURE)
+		wait_for_quiet(l);
 	if (!l->seen_nsec || l->taken_nsec <= l->seen_nsec)
 		return false;
 	ret->read_usec = (double)(l->taken_nsec - l->seen_nsec) / 1e3;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* However many errors come: few events, and counts that add up. */
-#include "corrected.h"
+#include "hearing/corrected.h"
 #include "test.h"
 
 static struct {

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "correlate.h"
+#include "hearing/correlate.h"
 #include "incident.h"
 #include "test.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* However many pages fail: few events, all addresses, and counts that add up. */
-#include "failures.h"
+#include "hearing/failures.h"
 #include "test.h"
 
 static struct {

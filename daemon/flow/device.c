@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow-device: the device of an incident, when devices come and go.
+ * flow/device: the device of an incident, when devices come and go.
  *
- *   nvdimm -> [flow-device] -> flow
+ *   nvdimm -> [flow/device] -> flow
  *
  * In:   a new address map.
  * Out:  open incidents that know their device by its present names, to be resolved anew where these
@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "flow-private.h"
+#include "flow/flow-private.h"
 
 static bool same_string(const char *a, const char *b)
 {

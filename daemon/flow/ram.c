@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow-ram: incidents on pages of plain memory.
+ * flow/ram: incidents on pages of plain memory.
  *
- *   hearing -> [flow-ram] -> flow-resolve, flow-respond; no repair
+ *   hearing -> [flow/ram] -> flow/resolve, flow/respond; no repair
  *
  * No list tells of such pages: an incident begins when the kernel has handled its page, with what
- * the page was seen to be at that moment; or when flow-ram-scan.c comes upon it. There are no media
+ * the page was seen to be at that moment; or when flow/ram-scan.c comes upon it. There are no media
  * to mend and nothing to write: the kernel has taken the page out of use. The incident stays open,
  * so that nobody forgets the DIMM, until the kernel no longer calls the page poisoned: after a
  * reboot, or in a test.
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flow-private.h"
+#include "flow/flow-private.h"
 #include "log.h"
 #include "owners/ram.h"
 #include "source/kpageflags.h"

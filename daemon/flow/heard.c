@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow-heard: what the kernel reports of a range becomes part of its incident.
+ * flow/heard: what the kernel reports of a range becomes part of its incident.
  *
- *   correlate -> hearing -> [flow-heard] -> the incident, and a look at what is bad now
+ *   correlate -> hearing -> [flow/heard] -> the incident, and a look at what is bad now
  *
  * The kernel may have handled the page, and signalled or killed processes, before or after we came
  * to know of the range. That is told, and nobody repeats it.
@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "flow-private.h"
+#include "flow/flow-private.h"
 
 static int note(struct holder *holder, int code)
 {

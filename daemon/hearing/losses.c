@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "json-fields.h"
-#include "losses.h"
+#include "hearing/losses.h"
 
 #define WHAT "kernel events"
 

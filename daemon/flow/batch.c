@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow-batch: many incidents at once, with one wait for the disk.
+ * flow/batch: many incidents at once, with one wait for the disk.
  *
- *   flow, flow-ram, flow-resolve -> [flow-batch] -> ledger, feed
+ *   flow, flow/ram, flow/resolve -> [flow/batch] -> ledger, feed
  *
  * In:   incidents to be saved, by the hundred when a DIMM dies.
  * Out:  one commit for all that came in the same turn of the loop, and only then the news of those
@@ -15,7 +15,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "flow-private.h"
+#include "flow/flow-private.h"
 #include "log.h"
 
 static void note_ledger(struct flow *f, int r)

@@ -8,8 +8,8 @@
  * calls its range bad any more, asked for that range alone: that a cut list does not show it proves
  * nothing, and a device that is away proves nothing either.
  *
- * Each stage's worker and its messages are in flow-resolve.c, flow-respond.c and flow-repair.c,
- * what the kernel says of itself in flow-heard.c, and pages of plain memory in flow-ram.c.
+ * Each stage's worker and its messages are in flow/resolve.c, flow/respond.c and flow/repair.c,
+ * what the kernel says of itself in flow/heard.c, and pages of plain memory in flow/ram.c.
  */
 #include <assert.h>
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "flow-private.h"
+#include "flow/flow-private.h"
 #include "log.h"
 #include "owners/ram.h"
 #include "policy/verdict.h"
@@ -271,7 +271,7 @@ static void end_gone(struct flow *f, const struct badblocks *bad)
 		/* What a worker has, it looks after itself: it may be us who made it go. Not so
 		 * where a repair waits for a search, which can take hours. */
 		if (incident_is_ram(j->in))
-			continue; /* no list is about it: see flow-ram.c */
+			continue; /* no list is about it: see flow/ram.c */
 		if (j->busy || (j->stage == STAGE_REPAIR && !searches) ||
 		    badblocks_overlap(bad, j->in->phys) || repair_is_in_quarantine(&j->in->repair))
 			continue;

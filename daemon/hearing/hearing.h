@@ -11,7 +11,7 @@
 #include <systemd/sd-event.h>
 
 #include "cleanup.h"
-#include "correlate.h"
+#include "hearing/correlate.h"
 #include "degraded.h"
 #include "feed/feed.h"
 

@@ -46,11 +46,11 @@ struct failure_case {
 	bool has_returned;
 	bool told;
 	char page_type[32], result[32];
-	struct case_file files[CASE_MAX_FILES];
-	unsigned n_files;
-	struct case_signal signals[CASE_MAX_SIGNALS];
-	unsigned n_signals;
 	struct page_facts page;		/* of a DAX page it shows one file at most: files has all */
+	unsigned n_files, n_signals;
+	/* Of these only so many mean anything. */
+	struct case_file files[CASE_MAX_FILES];
+	struct case_signal signals[CASE_MAX_SIGNALS];
 };
 
 struct correlate_callbacks {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow-judge: open incidents when the rules change.
+ * flow/judge: open incidents when the rules change.
  *
- *   SIGHUP, Reload, a start with other rules -> [flow-judge] -> flow-resolve
+ *   SIGHUP, Reload, a start with other rules -> [flow/judge] -> flow/resolve
  *
  * In:   a configuration that was read whole and has no mistakes.
  * Out:  every open incident back at the stage where it is judged, by owners and holders as they are
@@ -17,7 +17,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "flow-private.h"
+#include "flow/flow-private.h"
 #include "log.h"
 
 /* What it waited for was the old verdict's business. What failed stays told until it is tried

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow-wait: a repair that waits for processes to let go goes on when one of them ends.
+ * flow/wait: a repair that waits for processes to let go goes on when one of them ends.
  *
- *   flow-repair -> [flow-wait] -> flow-repair
+ *   flow/repair -> [flow/wait] -> flow/repair
  *
  * By pidfd, so that waiting costs no wake-up. A process that only unmaps the page is not noticed:
  * then the repair waits for the next change of badblocks or mounts, or for an order.
@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "flow-private.h"
+#include "flow/flow-private.h"
 #include "holders/process.h"
 
 /* Any of them ending is reason enough to look again. */

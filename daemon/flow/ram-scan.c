@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow-ram-scan: pages of plain memory that were lost when nobody heard of it.
+ * flow/ram-scan: pages of plain memory that were lost when nobody heard of it.
  *
- *   /proc/kpageflags (in a worker) -> [flow-ram-scan] -> flow-resolve
+ *   /proc/kpageflags (in a worker) -> [flow/ram-scan] -> flow/resolve
  *
  * An event can be lost, and a page can have been given up before the daemon started. What the
  * kernel calls poisoned is the state to go by: all pages are looked at then, unless the kernel
@@ -12,7 +12,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#include "flow-private.h"
+#include "flow/flow-private.h"
 #include "json-fields.h"
 #include "log.h"
 #include "source/kpageflags.h"

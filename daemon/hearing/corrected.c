@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "corrected.h"
+#include "hearing/corrected.h"
 
 #define N_COUNTS  64u
 #define N_DIMMS	  32u
@@ -55,7 +55,7 @@ static struct corrected_count make_count(const struct kernel_report *report)
 
 	if (report->phys.length_bytes)
 		made.phys_start = report->phys.start_bytes & ~(uint64_t)(PAGE_BYTES - 1);
-	snprintf(made.label, sizeof(made.label), "%s", report->label);
+	stpncpy(made.label, report->label, sizeof(made.label) - 1);
 	return made;
 }
 

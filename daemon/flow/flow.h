@@ -15,7 +15,7 @@
 #include <systemd/sd-event.h>
 
 #include "cleanup.h"
-#include "correlate.h"
+#include "hearing/correlate.h"
 #include "feed/feed.h"
 #include "incident.h"
 #include "ledger/ledger.h"
@@ -69,7 +69,7 @@ void flow_scrub_finished(struct flow *f);
 /*
  * Other rules are in force from now on. If they differ from the old ones, each open incident gets a
  * new verdict, by owners and holders as they are now; what is under way ends first. See
- * flow-judge.c.
+ * flow/judge.c.
  */
 void flow_set_config(struct flow *f, const struct config *config);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow-respond: do to holders what policy said, each incident in a worker of its own.
+ * flow/respond: do to holders what policy said, each incident in a worker of its own.
  *
- *   policy -> [flow-respond] -> respond (in the worker) -> flow-repair
+ *   policy -> [flow/respond] -> respond (in the worker) -> flow/repair
  *
  * The intent is on record before anybody is signalled. Without a ledger nobody is: then it is a
  * report only.
@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "flow-private.h"
+#include "flow/flow-private.h"
 #include "json-fields.h"
 #include "log.h"
 #include "respond/respond.h"

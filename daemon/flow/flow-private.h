@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* flow-private: what the files of flow share (flow.c, flow-batch.c, flow-heard.c, flow-ram.c, flow-resolve.c,
- * flow-respond.c, flow-repair.c). */
+/* flow-private: what the files of flow/ share. */
 #pragma once
 
-#include "flow.h"
+#include "flow/flow.h"
 #include "policy/policy.h"
 #include "repair/repair.h"
 #include "worker.h"
@@ -35,7 +34,7 @@ struct journey {
 	struct incident *found; /* by a search, while some worker had it */
 	struct worker *worker; /* respond, repair, or preview; resolving is done in batches */
 	int64_t intent; /* "respond", while that runs */
-	struct waits *waits; /* for holders to end; see flow-wait.c */
+	struct waits *waits; /* for holders to end; see flow/wait.c */
 	flow_repaired on_repaired; /* an order */
 	flow_planned on_planned;
 	void *order_userdata;
@@ -44,13 +43,13 @@ struct journey {
 struct flow {
 	struct flow_parts parts;
 	struct journey **journeys; /* by number */
-	struct journey **by_start; /* the same, by where they begin: see flow-index.c */
+	struct journey **by_start; /* the same, by where they begin: see flow/index.c */
 	uint64_t longest_bytes; /* of their ranges, ever */
 	size_t n_journeys;
 	struct resolve_batch *resolving; /* one at a time */
 	struct search_batch *searching; /* one at a time */
 	struct journey *repairing; /* one at a time */
-	struct stopped_unit **units; /* see flow-units.c */
+	struct stopped_unit **units; /* see flow/units.c */
 	size_t n_units;
 	struct worker *ram_scan; /* NULL: none runs */
 	unsigned n_responding;
@@ -59,7 +58,7 @@ struct flow {
 	bool cut; /* some list does not show all that is bad */
 	bool too_many, too_much_ram;
 	size_t n_ram; /* of journeys: pages of plain memory */
-	struct failed_pages *failed; /* that are to become some: see flow-ram.c; NULL: none */
+	struct failed_pages *failed; /* that are to become some: see flow/ram.c; NULL: none */
 	bool in_batch;
 	size_t n_batched; /* saved in it */
 	sd_event_source *soon; /* the end of the batch, or another scan, or NULL */
@@ -143,7 +142,7 @@ int journey_begin(struct flow *f, struct incident **in);
 /* r of a beginning: told when there is no room for more, and again when there is. */
 void flow_note_room(struct flow *f, int r);
 
-/* flow-ram.c: end those of plain memory in this range that the kernel no longer calls poisoned. */
+/* flow/ram.c: end those of plain memory in this range that the kernel no longer calls poisoned. */
 void ram_end_gone(struct flow *f, struct range phys);
 extern const char ram_why_not_repaired[];
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "correlate.h"
+#include "hearing/correlate.h"
 #include "incident.h"
 
 #define N_CASES	  64u
@@ -86,10 +86,11 @@ static struct failure_case *case_new(struct correlate *c, const struct kernel_re
 	struct failure_case *new = &c->cases[i];
 
 	c->tids[i] = report->running_tid;
-	*new = (struct failure_case){
-		.phys_start = report->phys.start_bytes,
-		.running_tid = report->running_tid,
-	};
+	/* Not all of it: what it touches has been shared with a worker since, and is copied. */
+	memset(new, 0, offsetof(struct failure_case, page.name));
+	new->page.name[0] = '\0';
+	new->phys_start = report->phys.start_bytes;
+	new->running_tid = report->running_tid;
 	return new;
 }
 

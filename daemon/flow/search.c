@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow-search: the owners that only a search through all inodes can find.
+ * flow/search: the owners that only a search through all inodes can find.
  *
- *   flow-resolve -> [flow-search] -> owners, holders (in the worker) -> policy -> flow-respond
+ *   flow/resolve -> [flow/search] -> owners, holders (in the worker) -> policy -> flow/respond
  *
  * On a filesystem without a reverse map, holders of open files were found at once and are being
  * answered while this goes on; the repair waits for it. One search at a time, for all incidents
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "flow-private.h"
+#include "flow/flow-private.h"
 #include "holders/holders.h"
 #include "json-fields.h"
 #include "log.h"

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow-resolve: owners and holders of new incidents, all that wait in one worker.
+ * flow/resolve: owners and holders of new incidents, all that wait in one worker.
  *
- *   [flow-resolve] -> owners, holders (in the worker) -> policy -> flow-respond
+ *   [flow/resolve] -> owners, holders (in the worker) -> policy -> flow/respond
  *
  * The first incident of a burst is resolved at once; what comes while that runs is the next batch,
  * with one walk over all processes for all of it. Where only a search through all inodes can tell
- * the owners, what is quick to find is answered here, and flow-search completes it. A worker that
+ * the owners, what is quick to find is answered here, and flow/search completes it. A worker that
  * fails leaves owners unknown, and says so: an alert that names no file is better than none.
  */
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flow-private.h"
+#include "flow/flow-private.h"
 #include "holders/holders.h"
 #include "locate/dimms.h"
 #include "log.h"

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "cleanup.h"
-#include "correlate.h"
+#include "hearing/correlate.h"
 #include "range.h"
 
 struct failure_run {

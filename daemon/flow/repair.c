@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow-repair: mend the media and the files, one incident at a time, in a worker.
+ * flow/repair: mend the media and the files, one incident at a time, in a worker.
  *
- *   flow-respond -> [flow-repair] -> repair (in the worker) -> the end of the journey
+ *   flow/respond -> [flow/repair] -> repair (in the worker) -> the end of the journey
  *
  * The worker takes no irreversible step without our answer, and we answer when the ledger has
  * committed. However the worker ends, processes that it left stopped are continued here.
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 
-#include "flow-private.h"
+#include "flow/flow-private.h"
 #include "log.h"
 #include "repair/journal.h"
 #include "repair/pause.h"

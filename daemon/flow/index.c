@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow-index: which open incidents lie in a range?
+ * flow/index: which open incidents lie in a range?
  *
- *   hearing -> flow-heard, flow-ram -> [flow-index]
+ *   hearing -> flow/heard, flow/ram -> [flow/index]
  *
  * The kernel reports by address, and in a storm thousands of times a second, while thousands of
  * incidents are open: none of them is looked at that cannot be meant. Sorted by where ranges begin;
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flow-private.h"
+#include "flow/flow-private.h"
 
 static uint64_t start_of(const struct journey *j)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow-units: units that we stop, and start again when the repair is finished.
+ * flow/units: units that we stop, and start again when the repair is finished.
  *
- *   flow-respond -> [flow-units] ... the end of the repair -> respond/units (in a worker)
+ *   flow/respond -> [flow/units] ... the end of the repair -> respond/units (in a worker)
  *
  * In:   the units of holders whose rule says stop-unit and RestartUnit=yes.
  * Out:  the same units, running, once their files are whole.
@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flow-private.h"
+#include "flow/flow-private.h"
 #include "json-fields.h"
 #include "log.h"
 #include "respond/units.h"

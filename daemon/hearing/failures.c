@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "failures.h"
+#include "hearing/failures.h"
 
 #define N_RUNS	  256u
 #define N_AT_ONCE 64u

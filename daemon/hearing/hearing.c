@@ -8,12 +8,13 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#include "corrected.h"
-#include "failures.h"
-#include "flow.h"
-#include "hearing.h"
+#include "hearing/corrected.h"
+#include "hearing/failures.h"
+#include "flow/flow.h"
+#include "hearing/hearing.h"
 #include "json-fields.h"
-#include "losses.h"
+#include "json-text.h"
+#include "hearing/losses.h"
 #include "source/kernel.h"
 
 #define CORRECTED_PERIOD_USEC 60000000u
@@ -100,24 +101,23 @@ static void tell_failure(const struct failure_run *runs, size_t n_runs,
 			 const struct failure_case *one, void *userdata)
 {
 	struct hearing *h = userdata;
-	struct json_fields f = json_fields_new();
+	_cleanup_(json_text_free) struct json_text t = json_text_new();
 	uint64_t n = 0, length_bytes = 0;
 
 	for (size_t i = 0; i < n_runs; i++) {
 		n += runs[i].n;
 		length_bytes += runs[i].phys.length_bytes;
 	}
-	field_put_hex(&f, "phys_start", runs[0].phys.start_bytes);
-	field_put_uint(&f, "length_bytes", length_bytes);
-	field_put_string(&f, "page_type", runs[0].page_type);
-	field_put_string(&f, "result", runs[0].result);
-	field_put_uint(&f, "count", n);
+	text_put_hex(&t, "phys_start", runs[0].phys.start_bytes);
+	text_put_uint(&t, "length_bytes", length_bytes);
+	text_put_string(&t, "page_type", runs[0].page_type);
+	text_put_string(&t, "result", runs[0].result);
+	text_put_uint(&t, "count", n);
 	if (one)
-		field_put_object(&f, "files", files_to_json(one));
+		text_put_object(&t, "files", files_to_json(one));
 	if (n_runs > 1)
-		field_put_object(&f, "ranges", ranges_to_json(runs, n_runs));
-	feed_send(h->feed, "kernel.memory_failure", SEVERITY_CRITICAL, 0, f.object);
-	json_object_put(f.object);
+		text_put_object(&t, "ranges", ranges_to_json(runs, n_runs));
+	feed_send_text(h->feed, "kernel.memory_failure", SEVERITY_CRITICAL, json_text_done(&t));
 }
 
 static void on_signalled(const struct failure_case *c, const struct kernel_report *signal,
@@ -141,16 +141,15 @@ static void on_signalled(const struct failure_case *c, const struct kernel_repor
 static void tell_corrected(const struct corrected_count *count, void *userdata)
 {
 	struct hearing *h = userdata;
-	struct json_fields f = json_fields_new();
+	_cleanup_(json_text_free) struct json_text t = json_text_new();
 
-	field_put_uint(&f, "count", count->n);
-	field_put_string(&f, "label", count->label);
+	text_put_uint(&t, "count", count->n);
+	text_put_string(&t, "label", count->label);
 	if (count->controller >= 0)
-		field_put_uint(&f, "memory_controller", (uint64_t)count->controller);
+		text_put_uint(&t, "memory_controller", (uint64_t)count->controller);
 	if (count->phys_start)
-		field_put_hex(&f, "phys_start", count->phys_start);
-	feed_send(h->feed, "kernel.corrected", SEVERITY_WARNING, 0, f.object);
-	json_object_put(f.object);
+		text_put_hex(&t, "phys_start", count->phys_start);
+	feed_send_text(h->feed, "kernel.corrected", SEVERITY_WARNING, json_text_done(&t));
 }
 
 /* ---- what is heard ---- */
