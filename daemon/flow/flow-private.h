@@ -32,6 +32,7 @@ struct journey {
 	bool resumed; /* it comes from an earlier run: who was answered then is not answered again
 		       */
 	struct incident *found; /* by a search, while some worker had it */
+	unsigned n_finishing; /* begun because the repair was cut off */
 	struct worker *worker; /* respond, repair, or preview; resolving is done in batches */
 	int64_t intent; /* "respond", while that runs */
 	struct waits *waits; /* for holders to end; see flow/wait.c */
@@ -136,6 +137,20 @@ bool flow_note_kernel(struct journey *j);
 /* NULL: out of memory, and the incident stays the caller's. */
 struct journey *journey_new(struct flow *f, struct incident *in, enum stage stage);
 
+/*
+ * What is bad now of what was mended, among other things: there is nothing in it if no mended
+ * incident is open. 0 or negative errno.
+ */
+int read_bad_again(const struct flow *f, struct badblocks **ret);
+
+/* Where all of it is bad again, a mended incident is over: it is about the loss before. */
+void end_bad_again(struct flow *f, const struct badblocks *again);
+
+/* What open incidents cover, but for what is bad again; and what only ARS records still call bad.
+ * Sorted; NULL: out of memory. */
+struct badblocks *known_ranges(const struct flow *f, const struct badblocks *ars,
+			       const struct badblocks *again);
+
 /* Found: on record, told, and on its way. Takes *in if 0; -ENOSPC: too many are open. */
 int journey_begin(struct flow *f, struct incident **in);
 
@@ -160,6 +175,13 @@ void judge_answers(struct journey *j, const enum verb *before);
 
 /* Incidents that an earlier run left have a new verdict if the rules have changed since. */
 void judge_after_start(struct flow *f);
+
+/*
+ * Did the repair's worker end in the middle? Then it is begun once more, to its end, now that
+ * nothing of the range is bad: what was done, and whose bytes were lost, only its steps in the
+ * ledger tell. True: the incident is not over.
+ */
+bool repair_finish_cut_off(struct journey *j);
 
 /* The files are whole, but the platform does not clear their old block. */
 bool repair_is_in_quarantine(const struct repair *repair);

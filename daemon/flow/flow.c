@@ -213,32 +213,21 @@ static int begin_range(struct flow *f, struct range phys, const struct badblocks
 	return 0;
 }
 
-static struct badblocks *known_ranges(const struct flow *f, const struct badblocks *ars)
-{
-	struct badblocks *known = calloc(1, sizeof(*known));
-	int r = known ? 0 : -ENOMEM;
-
-	for (size_t i = 0; r >= 0 && i < f->n_journeys; i++)
-		r = badblocks_add(known, f->journeys[i]->in->phys);
-	/* Records of the last scrub still tell of what was healed since. */
-	for (size_t i = 0; r >= 0 && f->healed && ars && i < ars->n_ranges; i++)
-		if (badblocks_overlap(f->healed, ars->ranges[i]))
-			r = badblocks_add(known, ars->ranges[i]);
-	if (r < 0)
-		return badblocks_free(known);
-	badblocks_normalize(known);
-	return known;
-}
-
 /* So many at once that others get their turn, too; the rest soon. */
 static int begin_new(struct flow *f, const struct badblocks *bad, const struct badblocks *ars)
 {
-	size_t n_before = f->n_journeys;
-	_cleanup_(badblocks_freep) struct badblocks *known = known_ranges(f, ars), *new = NULL;
+	_cleanup_(badblocks_freep) struct badblocks *again = NULL, *known = NULL, *new = NULL;
+	size_t n_before;
 	int r;
 
+	r = read_bad_again(f, &again);
+	if (r < 0)
+		return r;
+	end_bad_again(f, again);
+	known = known_ranges(f, ars, again);
 	if (!known)
 		return -ENOMEM;
+	n_before = f->n_journeys;
 	r = reconcile_subtract(bad, known, &new);
 	for (size_t i = 0; r >= 0 && i < new->n_ranges; i++) {
 		if (f->n_journeys - n_before >= MAX_BEGUN_AT_ONCE) {
@@ -276,6 +265,8 @@ static void end_gone(struct flow *f, const struct badblocks *bad)
 		    badblocks_overlap(bad, j->in->phys) || repair_is_in_quarantine(&j->in->repair))
 			continue;
 		if (nvdimm_is_bad(nvdimm_map(f->parts.nvdimm), j->in->phys) != 0)
+			continue;
+		if (repair_finish_cut_off(j))
 			continue;
 		journey_end(j,
 			    repair && !strcmp(repair, "done") ? INCIDENT_REPAIRED : INCIDENT_GONE);

@@ -23,6 +23,9 @@
 #define REPAIR_TIMEOUT_USEC  (6 * 3600 * USEC_PER_SEC)
 #define PREVIEW_TIMEOUT_USEC (30 * 60 * USEC_PER_SEC)
 
+/* One that ends its worker each time waits for an order, or for the next start. */
+#define MAX_FINISHING 3u
+
 /* ---- in the worker ---- */
 
 struct job {
@@ -212,6 +215,22 @@ static void explain_worker(struct incident *in, int r)
 		set_reason(in, "failed", r == -ETIME ? "timeout" : "worker", strerror(-r));
 }
 
+bool repair_finish_cut_off(struct journey *j)
+{
+	static const char *const reasons[] = { "worker", "timeout", "ledger" };
+	const struct repair *repair = &j->in->repair;
+	bool cut_off = repair->state && !strcmp(repair->state, "running");
+
+	for (size_t i = 0; repair->reason && i < sizeof(reasons) / sizeof(*reasons); i++)
+		cut_off = cut_off || !strcmp(repair->reason, reasons[i]);
+	if (cut_off && j->n_finishing < MAX_FINISHING) {
+		j->n_finishing++;
+		j->in->state = INCIDENT_REPAIRING;
+		j->stage = STAGE_REPAIR;
+	}
+	return cut_off;
+}
+
 /* Answer the administrator whose order this was, if it was one. */
 static void answer_order(struct journey *j)
 {
@@ -227,7 +246,6 @@ static void tell_result(struct journey *j)
 {
 	const struct repair *repair = &j->in->repair;
 
-	record_losses(j->flow, j->in);
 	if (!strcmp(repair->state, "done"))
 		flow_tell(j, "repair.done", SEVERITY_INFO, repair->reason);
 	else if (!strcmp(repair->state, "waiting"))
@@ -251,12 +269,16 @@ static void on_repair_done(struct worker *w, int r, void *userdata)
 	if (!j->in->repair.state)
 		set_reason(j->in, "none", NULL, NULL);
 
+	/* It is open until the lists were read again: killed before that, the next start ends it.
+	 */
+	record_losses(f, j->in);
 	j->in->state = INCIDENT_LEFT;
+	flow_save(f, j->in);
 	if (!strcmp(j->in->repair.state, "done") && !j->in->repair.reason)
 		j->in->state = INCIDENT_REPAIRED;
-	flow_save(f, j->in);
 	tell_result(j);
 	answer_order(j);
+	j->in->state = INCIDENT_LEFT;
 	journey_go_on(j, STAGE_REST);
 
 	/* The list decides: no longer bad is the end of the journey, see end_gone(). */

@@ -202,14 +202,15 @@ static int verify(struct clear *c)
 {
 	int r;
 
+	r = nvdimm_is_bad(c->job->map, c->page);
+	if (r <= 0)
+		return r;
 	r = holds_nothing(c);
 	if (r < 0)
 		return r;
 	if (r == 0)
-		return result_stop(c->result, "done", NULL, "a file got the block meanwhile");
-	r = nvdimm_is_bad(c->job->map, c->page);
-	if (r <= 0)
-		return r;
+		return result_stop(c->result, "waiting", "moved",
+				   "the block was given to a file meanwhile");
 	if (region_is_bad(c) != 0)
 		return result_stop(c->result, "failed", "clear-refused",
 				   "the command was taken, but the media is still on the list");

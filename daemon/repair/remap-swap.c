@@ -50,6 +50,12 @@ int remap_pin(struct remap *m)
 	if (r == -EOPNOTSUPP)
 		return result_stop(m->result, "waiting", "no-reflink",
 				   "the filesystem can't share extents");
+	if (r == -EINVAL && !t->dax)
+		return result_stop(m->result, "waiting", "not-dax",
+				   "inode %" PRIu64
+				   " was shared before it was loaded, so this kernel "
+				   "has it without DAX, and new files with: they share no blocks",
+				   t->owner->inode);
 	if (r == -ETXTBSY)
 		return result_stop(m->result, "waiting", "swap-file",
 				   "inode %" PRIu64 " is an active swap file", t->owner->inode);
@@ -196,6 +202,25 @@ static bool may_share_spare(const struct remap *m)
 }
 
 /*
+ * Before 6.2, XFS loads a file that shares or has shared blocks without DAX, whatever the mount
+ * says, and lets it share nothing with our new ones, which have DAX. That meets each owner whose
+ * remap a reset cut off: the pin shared its block. As the quarantine has the block too, a write
+ * through the page cache goes to another one.
+ */
+static int write_elsewhere(struct remap *m, const struct target *t)
+{
+	ssize_t n = pwrite(t->fd, m->saved.data, t->length_bytes, (off_t)t->page_offset_bytes);
+	int r;
+
+	if (n < 0 || fsync(t->fd) < 0)
+		return -errno;
+	if (n != (ssize_t)t->length_bytes)
+		return -EIO;
+	r = target_is_on(t, m->dev_offset);
+	return r > 0 ? -EIO : r;
+}
+
+/*
  * A clone sets the time of modification. Where every byte is what it was, it is put back: a replica
  * that goes by it is as good as before. Where there are zeros now, a backup shall see that.
  */
@@ -207,6 +232,8 @@ static int share_spare(struct remap *m, const struct target *t, int spare_fd)
 	if (fstat(t->fd, &st) < 0)
 		return -errno;
 	r = extent_share(spare_fd, 0, t->length_bytes, t->fd, t->page_offset_bytes);
+	if (r == -EINVAL && !t->dax)
+		r = write_elsewhere(m, t);
 	if (r >= 0 && !salvage_lost_bytes(&m->saved, t->length_bytes))
 		futimens(t->fd, (struct timespec[2]){ { .tv_nsec = UTIME_OMIT }, st.st_mtim });
 	/* Before the sync that makes both durable; where it can't be written, the ledger has it. */

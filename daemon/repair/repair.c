@@ -80,11 +80,22 @@ static unsigned weight(const char *state)
 	return 0;
 }
 
+/* Pages that are done beside pages that a rule leaves as they are: done, but not with all of it. */
+static int add_done_in_part(struct incident *in, const struct page_result *result)
+{
+	if (!strcmp(result->state, "done"))
+		return string_set(&in->repair.state, "done");
+	return set_outcome(in, "done", result->reason, result->detail);
+}
+
 static int add_up(struct incident *in, const struct page_result *result)
 {
 	in->repair.zeroed_bytes += result->zeroed_bytes;
 	in->repair.salvaged_bytes += result->salvaged_bytes;
 	in->repair.restored_bytes += result->restored_bytes;
+	if (weight(result->state) + weight(in->repair.state) == weight("done") &&
+	    (in->repair.reason || !strcmp(result->state, "none")))
+		return add_done_in_part(in, result);
 	if (weight(result->state) < weight(in->repair.state) ||
 	    (weight(result->state) == weight(in->repair.state) && in->repair.reason))
 		return 0;

@@ -267,6 +267,16 @@ bool badblocks_overlap(const struct badblocks *bad, struct range range)
 	return i < bad->n_ranges && range_overlaps(bad->ranges[i], range);
 }
 
+bool badblocks_contain(const struct badblocks *bad, struct range range)
+{
+	size_t i;
+
+	assert(bad);
+
+	i = first_behind(bad, range.start_bytes);
+	return i < bad->n_ranges && range_contains(bad->ranges[i], range);
+}
+
 int badblocks_add_missing(struct badblocks *to, struct range range, const struct badblocks *known)
 {
 	uint64_t at = range.start_bytes, end = range_end(range);

@@ -48,6 +48,7 @@ void badblocks_normalize(struct badblocks *bad);	/* sort, merge what touches */
 
 /* These look things up in a normalized list. */
 bool badblocks_overlap(const struct badblocks *bad, struct range range);
+bool badblocks_contain(const struct badblocks *bad, struct range range);
 
 /* Add to `to` the parts of range that `known` lacks. 1: there were some, 0: none, or negative. */
 int badblocks_add_missing(struct badblocks *to, struct range range, const struct badblocks *known);

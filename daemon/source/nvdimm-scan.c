@@ -183,15 +183,19 @@ static int complete_from_ars(const char *bus, struct range region, const struct 
 	       n_table_entries(listed) + n_table_entries(older) < BADBLOCKS_TABLE_ENTRIES;
 }
 
+static struct range range_of_region(const struct place *places, size_t n_places)
+{
+	uint64_t start = places[0].region_start;
+
+	return (struct range){ start, range_end(places[n_places - 1].phys) - start };
+}
+
 static int scan_region(const struct list_dirs *dirs, const struct place *places, size_t n_places,
 		       struct badblocks *all, struct badblocks *only_ars)
 {
 	_cleanup_(badblocks_freep) struct badblocks *listed = NULL;
-	const struct place *first = &places[0], *last = &places[n_places - 1];
-	struct range region = {
-		.start_bytes = first->region_start,
-		.length_bytes = range_end(last->phys) - first->region_start,
-	};
+	const struct place *first = &places[0];
+	struct range region = range_of_region(places, n_places);
 	int r;
 
 	r = badblocks_new(&listed);
@@ -199,7 +203,7 @@ static int scan_region(const struct list_dirs *dirs, const struct place *places,
 		return r;
 	if (first->device.region) {
 		r = add_device(listed, dirs->nd_devices_fd, first->device.region,
-			       first->region_start, region);
+			       region.start_bytes, region);
 		if (r < 0)
 			return r;
 	}
@@ -256,6 +260,34 @@ int nvdimm_scan_map(const struct list_dirs *dirs, const struct address_map *map,
 	*ret = TAKE(all);
 	if (ret_ars)
 		*ret_ars = TAKE(only_ars);
+	return 0;
+}
+
+int nvdimm_scan_regions_at(const struct list_dirs *dirs, const struct address_map *map,
+			   struct badblocks **ret)
+{
+	_cleanup_(badblocks_freep) struct badblocks *all = NULL;
+	int r;
+
+	assert(dirs);
+	assert(map);
+	assert(ret);
+
+	r = badblocks_new(&all);
+	for (size_t i = 0, end; r >= 0 && i < map->n_places; i = end) {
+		const struct place *first = &map->places[i];
+		struct range region;
+
+		end = end_of_region(map, i);
+		region = range_of_region(first, end - i);
+		if (first->device.region)
+			r = add_device(all, dirs->nd_devices_fd, first->device.region,
+				       region.start_bytes, region);
+	}
+	if (r < 0)
+		return r;
+	badblocks_normalize(all);
+	*ret = TAKE(all);
 	return 0;
 }
 

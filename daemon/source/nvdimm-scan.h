@@ -2,7 +2,7 @@
 /*
  * nvdimm-scan: read the poison lists of every device on a map, anew.
  *
- * The same as nvdimm_scan() and nvdimm_bad_within() of nvdimm.h, with the directories handed in.
+ * The same as nvdimm_scan() and its kin of nvdimm.h, with the directories handed in.
  */
 #pragma once
 
@@ -20,5 +20,7 @@ void list_dirs_done(struct list_dirs *dirs);
 
 int nvdimm_scan_map(const struct list_dirs *dirs, const struct address_map *map,
 		    struct badblocks **ret, struct badblocks **ret_ars);
+int nvdimm_scan_regions_at(const struct list_dirs *dirs, const struct address_map *map,
+			   struct badblocks **ret);
 int nvdimm_bad_within_at(const struct list_dirs *dirs, const struct address_map *map,
 			 struct range phys, struct badblocks **ret);

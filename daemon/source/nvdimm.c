@@ -292,3 +292,13 @@ int nvdimm_scan(struct nvdimm *nv, struct badblocks **ret, struct badblocks **re
 	list_dirs_open(&dirs);
 	return nvdimm_scan_map(&dirs, nv->map, ret, ret_ars);
 }
+
+int nvdimm_scan_regions(const struct nvdimm *nv, struct badblocks **ret)
+{
+	_cleanup_(list_dirs_done) struct list_dirs dirs;
+
+	assert(nv);
+
+	list_dirs_open(&dirs);
+	return nvdimm_scan_regions_at(&dirs, nv->map, ret);
+}

@@ -59,6 +59,13 @@ const struct address_map *nvdimm_map(const struct nvdimm *nv);
 int nvdimm_scan(struct nvdimm *nv, struct badblocks **ret, struct badblocks **ret_ars);
 
 /*
+ * What regions' lists alone have. A clear by command empties these, and leaves the block device's
+ * as it was: so what is here is bad, also where a clear before has left an entry behind. 0 or
+ * negative errno.
+ */
+int nvdimm_scan_regions(const struct nvdimm *nv, struct badblocks **ret);
+
+/*
  * Only the bytes of `phys` that the kernel's lists call bad now. For decisions: any doubt is an
  * error, -EOVERFLOW where a list was cut before it came there, -ENODEV where part of phys is on no
  * region, -ENXIO where no list can be read. Usable in a worker. 0 or negative errno.

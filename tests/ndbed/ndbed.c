@@ -7,8 +7,11 @@
  * firmware, the kernel learns of poison from a scrub, or from a machine check,
  * or when it is injected with "notify" or "mce"; until then only the media know.
  *
- * insmod ndbed.ko start=0x80000000 size=0x20000000 [clear_unit=256] [scrub_ms=1000]
+ * insmod ndbed.ko start=0x80000000 size=0x20000000 [clear_unit=256] [scrub_ms=1000] [keep=PHYS]
  *        [bad=START,LENGTH]	known as bad from the beginning, as firmware tells at boot
+ *
+ * What the RAM holds outlives a reset of the guest, as persistent memory does; so does what is
+ * poisoned, where keep names 2 MiB more of reserved RAM to write it down in.
  *
  * debugfs ndbed/
  *   poison      read: "start length" lines; write: "start length [notify|mce|heal]"
@@ -70,6 +73,10 @@ static unsigned long long bad[2];
 module_param_array(bad, ullong, NULL, 0444);
 MODULE_PARM_DESC(bad, "a range that is known as bad from the beginning");
 
+static unsigned long long keep;
+module_param(keep, ullong, 0444);
+MODULE_PARM_DESC(keep, "physical address of 2 MiB of reserved RAM for what is poisoned");
+
 static u32 scramble, clear_fail, clear_max;
 static u32 health, media_temp = 23, spares = 75, life_used = 5;
 static u32 n_scrub, n_cmd[ND_CMD_CLEAR_ERROR + 1];
@@ -83,6 +90,14 @@ static struct dentry *debugfs_dir;
 /* What the media hold. Its ranges never overlap: injecting forgets first. */
 static struct badrange media;
 static DEFINE_MUTEX(inject_lock);
+
+/* The same, for after a reset. NULL: not kept. */
+#define KEPT_MAGIC 0x6b6570746e646264ULL
+static struct {
+	u64 magic;
+	u64 n;
+	struct { u64 addr, len; } ranges[];
+} *kept;
 
 /* The one scrub or ARS that can run, and the result of the last. */
 static struct {
@@ -150,10 +165,48 @@ static int media_records(u64 addr, u64 len, struct nd_ars_record **ret)
 	return n;
 }
 
+static void media_keep(void)
+{
+	const u64 room = (SZ_2M - sizeof(*kept)) / sizeof(kept->ranges[0]);
+	struct badrange_entry *e;
+	u64 n = 0;
+
+	if (!kept)
+		return;
+	spin_lock(&media.lock);
+	list_for_each_entry(e, &media.list, list) {
+		if (n == room)
+			break;
+		kept->ranges[n].addr = e->start;
+		kept->ranges[n++].len = e->length;
+	}
+	kept->n = n;
+	spin_unlock(&media.lock);
+}
+
+static int media_remember(void)
+{
+	u64 i;
+	int rc = 0;
+
+	if (!keep)
+		return 0;
+	kept = memremap(keep, SZ_2M, MEMREMAP_WB);
+	if (!kept)
+		return -ENOMEM;
+	if (kept->magic != KEPT_MAGIC)
+		kept->n = 0;
+	kept->magic = KEPT_MAGIC;
+	for (i = 0; i < kept->n && !rc; i++)
+		rc = badrange_add(&media, kept->ranges[i].addr, kept->ranges[i].len);
+	return rc;
+}
+
 static int media_heal(u64 addr, u64 len)
 {
 	mutex_lock(&inject_lock);
 	badrange_forget(&media, addr, len);
+	media_keep();
 	mutex_unlock(&inject_lock);
 	return 0;
 }
@@ -166,6 +219,7 @@ static int media_poison(u64 addr, u64 len)
 	mutex_lock(&inject_lock);
 	badrange_forget(&media, addr, len);
 	rc = badrange_add(&media, addr, len);
+	media_keep();
 	mutex_unlock(&inject_lock);
 	if (rc || !scramble)
 		return rc;
@@ -593,6 +647,8 @@ static void teardown(void)
 		nvdimm_bus_unregister(bus);
 	platform_device_unregister(pdev);
 	badrange_forget(&media, start, min_t(u64, size, UINT_MAX));
+	if (kept)
+		memunmap(kept);
 }
 
 static int __init ndbed_init(void)
@@ -612,7 +668,9 @@ static int __init ndbed_init(void)
 	if (IS_ERR(pdev))
 		return PTR_ERR(pdev);
 
-	rc = make_region();
+	rc = media_remember();
+	if (!rc)
+		rc = make_region();
 	if (rc) {
 		teardown();
 		return rc;

@@ -175,6 +175,21 @@ TEST(overlap_is_by_byte_and_half_open)
 	CHECK(!badblocks_overlap(bad, (struct range){ 4608, 4096 }));
 }
 
+TEST(what_is_contained_is_so_to_the_last_byte)
+{
+	_cleanup_(badblocks_freep) struct badblocks *bad = NULL;
+
+	REQUIRE(badblocks_new(&bad) == 0);
+	REQUIRE(badblocks_add(bad, (struct range){ 4096, 4096 }) == 0);
+	REQUIRE(badblocks_add(bad, (struct range){ 8192, 512 }) == 0);
+	badblocks_normalize(bad);
+	CHECK(badblocks_contain(bad, (struct range){ 4096, 4608 }));
+	CHECK(badblocks_contain(bad, (struct range){ 8191, 1 }));
+	CHECK(!badblocks_contain(bad, (struct range){ 4096, 4609 }));
+	CHECK(!badblocks_contain(bad, (struct range){ 4095, 2 }));
+	CHECK(!badblocks_contain(bad, (struct range){ 8704, 1 }));
+}
+
 TEST(only_what_is_missing_is_added)
 {
 	_cleanup_(badblocks_freep) struct badblocks *known = NULL, *missing = NULL;

@@ -127,6 +127,17 @@ TEST(what_one_list_alone_calls_bad_is_bad)
 	CHECK(bad->n_ranges == 2 && is(bad, 0, REGION + 4096, 512) && is(bad, 1, PAGE, 4096));
 }
 
+TEST(what_regions_have_is_told_apart_from_what_a_disk_still_has)
+{
+	_cleanup_(fake_lists_done) struct fake_lists fake = fake_lists();
+	_cleanup_(badblocks_freep) struct badblocks *bad = NULL;
+
+	put_lists(&fake, "4304 8\n1048568 16\n", "208 24\n");
+	REQUIRE(nvdimm_scan_regions_at(&fake.dirs, fake.map, &bad) == 0);
+	CHECK(bad->n_ranges == 2 && is(bad, 0, PAGE, 4096) && !bad->cut);
+	CHECK(is(bad, 1, REGION + 512 * MIB - 4096, 4096));
+}
+
 TEST(a_disabled_namespace_has_no_list_and_hides_none)
 {
 	_cleanup_(fake_lists_done) struct fake_lists fake = fake_lists();

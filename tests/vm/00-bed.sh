@@ -37,7 +37,11 @@ check_equal "two commands were sent" 2 "$(knob n_clear_error)"
 
 # One block, two owners: moved aside, replaced, cleared (the method "remap").
 # Who reads the page between pin and swap gets SIGBUS, because the pin unmaps it;
-# a process that is stopped meanwhile gets nothing but the new block.
+# a process that is stopped meanwhile gets nothing but the new block. On newer kernels (6.12) a fault
+# in a shared block unmaps it for all others: of two that have it mapped, the last keeps it.
+n_sigbus() {
+	grep -c ^sigbus "$HWP/hold.$1"
+}
 clone_range $MNT/data 0 0 $MNT/clone 0
 check_equal "a clone shares the block" "$phys" "$(phys_of $MNT/clone 8192)"
 make_file $MNT/spare 4096
@@ -46,8 +50,10 @@ hold stopped check $MNT/data --offset 8192
 poison "$phys" 4096 notify
 check_equal "notify tells at once" "$sector 8" "$(badblocks_list)"
 check "a shared bad page cannot be written" ! write_page $MNT/clone 8192
-check "and whoever has it mapped reads on" ! grep sigbus $HWP/hold.reader
+check "and who has it mapped reads on" test "$(n_sigbus reader)" = 0 -o "$(n_sigbus stopped)" = 0
 kill -STOP "$(held stopped)"
+wait_until 10 grep -q '^State:.T' "/proc/$(held stopped)/status" || die "a process stops"
+n_before=$(n_sigbus stopped)
 check "the bad block can be pinned" clone_range $MNT/data 8192 4096 $MNT/quarantine 0
 check "a reader gets SIGBUS from there on" hold_says reader '^sigbus code=(2|4) '
 check_equal "the pin is one more reference" "$phys" "$(phys_of $MNT/quarantine)"
@@ -59,7 +65,7 @@ check "the quarantine is the last owner, and clears" write_page $MNT/quarantine 
 check_equal "nothing is bad" "" "$(media_list)$(badblocks_list)$(badblocks_list region)"
 check "the readers' mappings followed to the spare" hold_says reader '^changed'
 check "so did the stopped one's" hold_says stopped '^changed'
-check "without a SIGBUS" ! grep sigbus $HWP/hold.stopped
+check_equal "without a SIGBUS" "$n_before" "$(n_sigbus stopped)"
 let_go reader
 let_go stopped
 

@@ -139,4 +139,47 @@ mount -o dax=always $PMEM $MNT
 check_equal "with all its names" 200 "$(find $MNT/names -type f | wc -l)"
 check_equal "all is well" 0 "$(status_code ctl status)"
 
+# --- media that were cleared by command fail again: the block device's list does not change
+
+n_gone() {
+	test "$(events '.type == "io.hwpoisond.poison.gone"' | wc -l)" -eq "$1"
+}
+mark_events
+poison "$free" 4096 notify
+wait_event '.incident == 6 and .type == "io.hwpoisond.repair.done"' 30 >/dev/null
+mark_events
+poison $((free + 1024)) 512 notify
+wait_event '.incident == 7 and .type == "io.hwpoisond.repair.done"' 30 >/dev/null
+check_equal "a part is another incident" \
+	"poison.found poison.resolved repair.planned repair.done" "$(story 7)"
+check_json "$(ctl show 7 --json)" "as large as what is bad now" \
+	".phys_start == \"$(printf '%#x' $((free + 1024)))\" and .length_bytes == 512"
+check_equal "the first goes on" "" "$(story 6)"
+check_equal "the media are clean again" "" "$(media_list)$(badblocks_list region)"
+kill_daemon
+mark_events
+poison "$free" 4096 notify
+start_daemon
+wait_event '.incident == 8 and .type == "io.hwpoisond.repair.done"' 30 >/dev/null
+check_equal "all of it, while nobody looked: the third" \
+	"poison.found poison.resolved repair.planned repair.done" "$(story 8)"
+check_equal "ends the first" poison.gone "$(story 6)"
+check_equal "and the second" poison.gone "$(story 7)"
+check_equal "which were repaired" "repaired repaired" \
+	"$(ctl list --all --json | jq -r '[.incidents[] | select(.incident == (6, 7)).state] | join(" ")')"
+check_equal "the media are clean once more" "" "$(media_list)$(badblocks_list region)"
+
+# --- a range of which the rule takes one page and leaves the other
+
+reload_daemon '[Rule media]' 'Repair=clear'
+mark_events
+xfs_io -f -c 'falloc 0 64k' -c 'pwrite -S 7 0 4096' -c fsync $MNT/half >/dev/null
+half=$(phys_of $MNT/half 0)
+poison "$half" 8192 notify
+wait_event '.incident == 9 and .type == "io.hwpoisond.repair.done"' 30 >/dev/null
+check_json "$(ctl show 9 --json)" "done, but for what the rule leaves" \
+	'.state == "left" and (.repair | .state == "done" and .reason == "rule")'
+check_equal "of which nothing was written" "$(printf '%#x 4096' "$half")" "$(media_list)"
+check_equal "and which is told once" "poison.found poison.resolved repair.planned repair.done" "$(story 9)"
+
 done_checks

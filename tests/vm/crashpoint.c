@@ -2,10 +2,12 @@
 /*
  * crashpoint: kill hwpoisond at one chosen call of a repair (LD_PRELOAD).
  *
- * Counts, in the worker that repairs, the calls that change anything on disk. At number CRASH_AT the daemon is killed
- * by SIGKILL, and with CRASH_WHOM=both the worker too, as a service manager that kills the whole control group does.
- * CRASH_WHEN=before the call, or after it. CRASH_LOG gets a line for each call, so that a run without CRASH_AT tells
- * how many points there are.
+ * Counts, in the worker that repairs, the calls that change anything on disk. At number CRASH_AT
+ * the daemon is killed by SIGKILL, and with CRASH_WHOM=both the worker too, as a service manager
+ * that kills the whole control group does; with CRASH_WHOM=worker that one alone. With
+ * CRASH_WHOM=machine the machine is reset instead, at once and with nothing written out.
+ * CRASH_WHEN=before the call, or after it. CRASH_LOG gets a line for each call, so that a run without
+ * CRASH_AT tells how many points there are.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -45,12 +47,25 @@ static void log_call(const char *call)
 	close(fd);
 }
 
+static void reset_machine(void)
+{
+	int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, "b", 1) < 0)
+		_exit(99);
+	for (;;)
+		pause();
+}
+
 static void crash(void)
 {
 	const char *whom = getenv("CRASH_WHOM");
 
-	kill(getppid(), SIGKILL);
-	if (whom && !strcmp(whom, "both"))
+	if (whom && !strcmp(whom, "machine"))
+		reset_machine();
+	if (!whom || strcmp(whom, "worker"))
+		kill(getppid(), SIGKILL);
+	if (whom && (!strcmp(whom, "both") || !strcmp(whom, "worker")))
 		kill(getpid(), SIGKILL);
 }
 
