@@ -28,6 +28,7 @@ enum ctl_option {	/* bits: which were given, and which a command takes */
 	OPTION_CONFIG = 1 << 9,
 	OPTION_STATE_DIR = 1 << 10,
 	OPTION_PID = 1 << 11,
+	OPTION_LIST = 1 << 12,
 };
 
 struct ctl {
@@ -36,6 +37,7 @@ struct ctl {
 	const char *config;	/* the default where --config was not given */
 	const char *state_dir;	/* likewise */
 	const char *device;
+	const char *list;
 	uint64_t phys_start;
 	uint64_t sector;
 	uint64_t count;

@@ -72,7 +72,7 @@ static void print_bad(struct json_object *file)
 	}
 }
 
-static void print_entry(struct json_object *entry)
+static void print_entry(struct json_object *entry, bool is_there)
 {
 	struct json_object *bytes = member(entry, "bytes");
 	struct json_object *losses = member(entry, "lost_for_good");
@@ -81,7 +81,8 @@ static void print_entry(struct json_object *entry)
 	       member_string(entry, "state"));
 	print_member_after(", by ", entry, "repair_method");
 	print_time(", found ", integer(entry, "found_usec"));
-	printf("%s\n", boolean(entry, "same_file") ? "" : ", another file of this name");
+	printf("%s\n",
+	       is_there && !boolean(entry, "same_file") ? ", another file of this name" : "");
 	for (size_t i = 0; i < n_elements(bytes); i++) {
 		printf("    %s, ", member_string(json_object_array_get_idx(bytes, i), "kind"));
 		print_bytes(json_object_array_get_idx(bytes, i));
@@ -109,27 +110,33 @@ static void print_verdict(struct json_object *file)
 }
 
 /* The name comes back as JSON has it; what it was is in its twin. */
-static void print_file_name(struct json_object *file)
+static char *name_of(struct json_object *file)
 {
-	_cleanup_(freep) char *name = NULL;
 	struct json_fields f = { .object = file };
+	char *name = NULL;
 
 	field_get_string(&f, "file", &name);
-	print_name(stdout, name);
+	return name;
 }
 
 static void print_file(struct json_object *file)
 {
 	struct json_object *history = member(file, "history");
+	_cleanup_(freep) char *name = name_of(file);
+	bool is_there = access(name ? name : "", F_OK) == 0 || errno != ENOENT;
 
-	print_file_name(file);
+	if (!is_there && !n_elements(history)) {
+		print_error("Cannot find %s: %s.", name, member_string(file, "reason"));
+		return;
+	}
+	print_name(stdout, name);
 	printf(": ");
 	print_verdict(file);
 	print_member_after(". ", file, "reason");
 	printf("\n");
 	print_bad(file);
 	for (size_t i = 0; i < n_elements(history); i++)
-		print_entry(json_object_array_get_idx(history, i));
+		print_entry(json_object_array_get_idx(history, i), is_there);
 	if (!boolean(file, "history_complete"))
 		printf("  The ledger could not be read in full.\n");
 }
@@ -154,22 +161,44 @@ static int show_files(const struct ctl *ctl, struct json_object *answer)
 	return r;
 }
 
-/* Names of now, so that the ledger's can be compared with them. */
+/*
+ * Names of now, so that the ledger's can be compared with them. A file that is no more, but whose
+ * directory is, may be in the ledger still.
+ */
+static char *real_name(const char *name)
+{
+	_cleanup_(freep) char *copy = strdup(name), *directory = NULL;
+	char *real = realpath(name, NULL), *slash = copy ? strrchr(copy, '/') : NULL;
+	const char *last = slash ? slash + 1 : copy;
+
+	if (real || errno != ENOENT || !copy || !*last)
+		return real;
+	if (slash)
+		slash[slash == copy] = '\0'; /* of "/x" the slash stays */
+	directory = realpath(slash ? copy : ".", NULL);
+	last = name + strlen(name) - strlen(last);
+	if (!directory ||
+	    asprintf(&real, "%s/%s", strcmp(directory, "/") ? directory : "", last) < 0)
+		return NULL;
+	return real;
+}
+
 static int real_names(const struct ctl *ctl, char ***ret)
 {
-	for (int i = 0; i < ctl->n_arguments; i++) {
-		char name[PATH_MAX];
+	int r = EXIT_FINE;
 
-		if (!realpath(ctl->arguments[i], name)) {
+	for (int i = 0; i < ctl->n_arguments; i++) {
+		_cleanup_(freep) char *name = real_name(ctl->arguments[i]);
+
+		if (!name) {
 			print_error("Cannot find %s: %m.", ctl->arguments[i]);
-			return EXIT_FAILED;
-		}
-		if (strv_push(ret, name) < 0) {
+			r = EXIT_FAILED;
+		} else if (strv_push(ret, name) < 0) {
 			print_error("Out of memory.");
 			return EXIT_FAILED;
 		}
 	}
-	return EXIT_FINE;
+	return r;
 }
 
 static int ask_daemon(const struct ctl *ctl, char *const *names, struct json_object **ret)
@@ -182,15 +211,11 @@ static int ask_daemon(const struct ctl *ctl, char *const *names, struct json_obj
 	return client_ask(ctl, "Files", parameters, ret);
 }
 
-int command_files(const struct ctl *ctl)
+static int ask(const struct ctl *ctl, char *const *names)
 {
 	_cleanup_(json_object_putp) struct json_object *answer = NULL;
-	_cleanup_(strv_freep) char **names = NULL;
 	int r;
 
-	r = real_names(ctl, &names);
-	if (r != EXIT_FINE)
-		return r;
 	if (!(ctl->given & OPTION_STATE_DIR) && client_reachable(ctl)) {
 		r = ask_daemon(ctl, names, &answer);
 		return r == EXIT_FINE ? show_files(ctl, answer) : r;
@@ -203,4 +228,17 @@ int command_files(const struct ctl *ctl)
 		return EXIT_FAILED;
 	}
 	return show_files(ctl, answer);
+}
+
+/* One that can't be found does not keep the others from being told. */
+int command_files(const struct ctl *ctl)
+{
+	_cleanup_(strv_freep) char **names = NULL;
+	int found, r;
+
+	found = real_names(ctl, &names);
+	if (!strv_length(names))
+		return found;
+	r = ask(ctl, names);
+	return r == EXIT_FINE ? found : r;
 }

@@ -44,9 +44,10 @@ static const struct command commands[] = {
 	  command_scrub_start },
 	{ { "scrub", "status" }, "", "does a scrub run?", 0, 0, 0, command_scrub_status },
 	{ { "resolve" },
-	  "--phys START [LENGTH]\n  resolve --device DEV --sector S [--count N]",
+	  "--phys START [LENGTH]\n  resolve --device DEV --sector S [--count N]\n"
+	  "  resolve --list FILE [--device DEV]",
 	  "who owns these bytes?",
-	  OPTION_PHYS | OPTION_DEVICE | OPTION_SECTOR | OPTION_COUNT,
+	  OPTION_PHYS | OPTION_DEVICE | OPTION_SECTOR | OPTION_COUNT | OPTION_LIST,
 	  0,
 	  1,
 	  command_resolve },
@@ -106,6 +107,7 @@ static const struct {
 	{ "--config", OPTION_CONFIG },
 	{ "--state-dir", OPTION_STATE_DIR },
 	{ "--pid", OPTION_PID },
+	{ "--list", OPTION_LIST },
 };
 
 enum {
@@ -128,6 +130,7 @@ static const struct option long_options[] = {
 	{ "config", required_argument, NULL, GETOPT_BIT + 9 },
 	{ "state-dir", required_argument, NULL, GETOPT_BIT + 10 },
 	{ "pid", required_argument, NULL, GETOPT_BIT + 11 },
+	{ "list", required_argument, NULL, GETOPT_BIT + 12 },
 	{ "json", no_argument, NULL, GETOPT_JSON },
 	{ "socket", required_argument, NULL, GETOPT_SOCKET },
 	{ "version", no_argument, NULL, GETOPT_VERSION },
@@ -160,8 +163,8 @@ static void print_usage(FILE *out)
 		int n = fprintf(out, "  %s%s%s %s", c->name[0], two ? " " : "",
 				two ? c->name[1] : "", c->synopsis);
 
-		if (strchr(c->synopsis, '\n'))
-			n = (int)strlen(strchr(c->synopsis, '\n')) - 1;
+		if (strrchr(c->synopsis, '\n'))
+			n = (int)strlen(strrchr(c->synopsis, '\n')) - 1;
 		fprintf(out, "%*s%s\n", n < 50 ? 50 - n : 1, "", c->what);
 	}
 	fprintf(out, "\n  --json         one JSON document; lines of JSON from watch\n"
@@ -171,7 +174,10 @@ static void print_usage(FILE *out)
 		     "  --help, --version\n\n"
 		     "START, LENGTH, S and N are decimal, or hexadecimal with 0x. LENGTH is in "
 		     "bytes, 512\n"
-		     "unless given; S and --count are in 512-byte sectors.\n\n"
+		     "unless given; S and --count are in 512-byte sectors. FILE has lines of \"S "
+		     "N\", as\n"
+		     "badblocks of sysfs, or without --device \"START LENGTH\"; - is the standard "
+		     "input.\n\n"
 		     "Exit status: 0 fine, 1 failed, 2 usage, 3 no daemon, 4 (status) unrepaired "
 		     "poison,\n(files) lost bytes.\n");
 }
@@ -216,6 +222,9 @@ static int take_option(struct ctl *ctl, unsigned position)
 		break;
 	case OPTION_STATE_DIR:
 		ctl->state_dir = optarg;
+		break;
+	case OPTION_LIST:
+		ctl->list = optarg;
 		break;
 	}
 	return EXIT_FINE;

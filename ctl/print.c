@@ -84,12 +84,18 @@ void print_json(struct json_object *document)
 	puts(text ? text : "null");
 }
 
-void print_json_line(struct json_object *object)
+void print_json_part(struct json_object *object)
 {
 	const char *text = json_object_to_json_string_ext(
 		object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 
-	puts(text ? text : "null");
+	fputs(text ? text : "null", stdout);
+}
+
+void print_json_line(struct json_object *object)
+{
+	print_json_part(object);
+	putchar('\n');
 	fflush(stdout);
 }
 

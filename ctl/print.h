@@ -23,6 +23,7 @@ void print_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void print_json(struct json_object *document);		/* indented */
 void print_json_line(struct json_object *object);
+void print_json_part(struct json_object *object);	/* without a newline */
 
 /* A string of an object; "-", or for the second nothing at all, where there is none. */
 void print_member(struct json_object *object, const char *name);

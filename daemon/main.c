@@ -359,6 +359,7 @@ static int open_control(struct daemon *d)
 		.config = &d->options.config_path,
 		.policy = (const struct config *const *)&d->config,
 		.runtime_dir = d->options.runtime_dir,
+		.state_dir = d->options.state_dir,
 		.status = status,
 		.reload = reload,
 		.userdata = d,

@@ -30,6 +30,7 @@
 struct worker {
 	const struct worker_ops *ops;
 	void *userdata;
+	sd_event *event;
 	pid_t pid;
 	int pid_fd;
 	struct worker_link *link;
@@ -90,7 +91,15 @@ static void close_others(int link_fd)
 
 /* ---- the child ---- */
 
-static _Noreturn void child_main(const struct worker_ops *ops, int fd, void *job)
+/* Not even a search of hours, in which nothing is said, goes on for a daemon that was killed. */
+static void die_with(pid_t daemon)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != daemon)
+		_exit(1);
+}
+
+static _Noreturn void child_main(const struct worker_ops *ops, pid_t daemon, int fd, void *job)
 {
 	_cleanup_(json_object_putp) struct json_object *farewell = NULL;
 	struct worker_link *link;
@@ -103,6 +112,8 @@ static _Noreturn void child_main(const struct worker_ops *ops, int fd, void *job
 	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, ops->name);
+	if (ops->only_reads)
+		die_with(daemon);
 	close_others(fd);
 
 	link = worker_link_new(fd);
@@ -177,8 +188,7 @@ static void take_some(struct worker *w)
 	w->more = sd_event_source_disable_unref(w->more);
 	if (r > 0)
 		w->readable = sd_event_source_disable_unref(w->readable);
-	if (r == -EAGAIN &&
-	    sd_event_add_defer(sd_event_source_get_event(w->ended), &w->more, on_more, w) < 0)
+	if (r == -EAGAIN && sd_event_add_defer(w->event, &w->more, on_more, w) < 0)
 		drain_all(w);
 }
 
@@ -241,6 +251,7 @@ int worker_start(sd_event *event, const struct worker_ops *ops, void *job, void 
 {
 	_cleanup_(worker_freep) struct worker *w = NULL;
 	_cleanup_(closep) int ours = -1, theirs = -1;
+	pid_t daemon = getpid();
 	int pair[2], r;
 
 	assert(ops->run && ops->on_message && ops->on_done);
@@ -249,6 +260,7 @@ int worker_start(sd_event *event, const struct worker_ops *ops, void *job, void 
 	if (!w)
 		return -ENOMEM;
 	*w = (struct worker){ .ops = ops, .userdata = userdata, .pid_fd = -1 };
+	w->event = sd_event_ref(event);
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
@@ -260,7 +272,7 @@ int worker_start(sd_event *event, const struct worker_ops *ops, void *job, void 
 	if (w->pid < 0)
 		return -errno;
 	if (w->pid == 0)
-		child_main(ops, theirs, job);
+		child_main(ops, daemon, theirs, job);
 
 	w->link = worker_link_new(ours);
 	if (!w->link)
@@ -282,6 +294,31 @@ int worker_reply(struct worker *w, struct json_object *reply)
 	return worker_link_send(w->link, reply);
 }
 
+static int on_dead(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	waitpid((pid_t)(intptr_t)userdata, NULL, WNOHANG);
+	sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	sd_event_source_set_floating(source, false); /* which was all that kept it */
+	return 0;
+}
+
+/*
+ * It ends in a moment, or, where it is stuck in the kernel, much later: we don't wait for it, the
+ * loop does. Where it can't, the child stays a zombie until we end.
+ */
+static void reap_later(struct worker *w)
+{
+	sd_event_source *source;
+
+	if (w->pid_fd < 0 || sd_event_add_io(w->event, &source, w->pid_fd, EPOLLIN, on_dead,
+					     (void *)(intptr_t)w->pid) < 0)
+		return;
+	if (sd_event_source_set_io_fd_own(source, true) >= 0)
+		TAKE_FD(w->pid_fd);
+	sd_event_source_set_floating(source, true);
+	sd_event_source_unref(source);
+}
+
 struct worker *worker_free(struct worker *w)
 {
 	if (!w)
@@ -292,13 +329,13 @@ struct worker *worker_free(struct worker *w)
 	sd_event_source_disable_unref(w->more);
 	if (w->pid > 0) {
 		kill(w->pid, SIGKILL);
-		/* One that is stuck in the kernel stays a zombie until we end: waiting would block
-		 * us. */
-		waitpid(w->pid, NULL, WNOHANG);
+		if (waitpid(w->pid, NULL, WNOHANG) == 0)
+			reap_later(w);
 	}
 	if (w->pid_fd >= 0)
 		close(w->pid_fd);
 	worker_link_free(w->link);
+	sd_event_unref(w->event);
 	free(w);
 	return NULL;
 }

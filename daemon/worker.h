@@ -43,6 +43,7 @@ struct worker_ops {
 	worker_message on_message;
 	worker_done on_done;
 	uint64_t timeout_usec; /* 0: none */
+	bool only_reads; /* can be killed anywhere, and is, as soon as the daemon is gone */
 };
 
 /*
@@ -57,7 +58,9 @@ int worker_reply(struct worker *w, struct json_object *reply); /* borrows reply 
 int worker_keep_fd(int fd);
 void worker_forget_fd(int fd);
 
-/* SIGKILL what still runs, without on_done. NULL is fine; returns NULL. */
+/*
+ * SIGKILL what still runs, without on_done; the loop reaps it. NULL is fine; returns NULL.
+ */
 struct worker *worker_free(struct worker *w);
 DEFINE_CLEANUP(struct worker *, worker_free);
 

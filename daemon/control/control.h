@@ -28,6 +28,7 @@ struct control_parts {		/* all stay the caller's */
 	const char *const *config;	/* path of the configuration file, for PolicyCheck */
 	const struct config *const *policy;	/* the configuration in force */
 	const char *runtime_dir;
+	const char *state_dir;		/* where searches leave their hints */
 	/* More members for Status, {"sources":[...]}; new reference. The IDL must name them. */
 	struct json_object *(*status)(void *userdata);
 	/* As SIGHUP does; *ret_problems is the caller's. 1: in force; 0: refused for them. */

@@ -34,15 +34,34 @@ struct lookup_range {
 	uint64_t n_sectors;
 	uint64_t phys_start;
 	uint64_t length_bytes;
-	struct scan_how how;		/* to search where there is no reverse map */
 };
 
 /*
- * {"ranges":[...]}: one for each piece. 0; -EINVAL: no valid range, or over LOOKUP_MAX_BYTES;
- * -ENODEV: no such block device; -ERANGE: past its end; -E2BIG: over STACK_MAX_BELOW pieces; or another
- * negative errno.
+ * {"ranges":[...]}: one for each piece. `how` to search where there is no reverse map. 0; -EINVAL:
+ * no valid range, or over LOOKUP_MAX_BYTES; -ENODEV: no such block device; -ERANGE: past its end;
+ * -E2BIG: over STACK_MAX_BELOW pieces; or another negative errno.
  */
-int lookup_resolve(const struct lookup_range *what, struct json_object **ret);
+int lookup_resolve(const struct lookup_range *what, const struct scan_how *how,
+		   struct json_object **ret);
+
+/* One of many ranges that are asked about together. */
+struct lookup_question {
+	struct lookup_range what;
+	int r; /* 0, or why there is no answer, as above */
+};
+
+/* What a batch needs of memory grows with the number of its pieces. */
+#define LOOKUP_TOGETHER 8192u
+
+typedef int (*lookup_answer)(struct json_object *range, void *userdata);
+
+/*
+ * The same for n questions, LOOKUP_TOGETHER pieces at a time: for those, filesystems are searched
+ * and directories read once. Each range, which is borrowed, goes to f, in the order of the
+ * questions; its negative errno ends it all. 0 or negative errno.
+ */
+int lookup_resolve_all(struct lookup_question *questions, size_t n, const struct scan_how *how,
+		       lookup_answer f, void *userdata);
 
 /* {"holders":[...]}. length_bytes 0: to the end. 0; negative: the file can't be examined. */
 int lookup_holders(const char *file, uint64_t offset_bytes, uint64_t length_bytes,

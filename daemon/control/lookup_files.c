@@ -44,13 +44,19 @@ static void question_done(struct question *q)
 /* Never one that could act when opened: a device, a FIFO. fd or negative errno. */
 static int open_file(const char *path, struct stat *ret)
 {
-	_cleanup_(closep) int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	_cleanup_(closep) int path_fd = open(path, O_PATH | O_CLOEXEC);
+	char link[32];
+	int fd;
 
-	if (fd < 0)
+	if (path_fd < 0)
 		return -errno;
-	if (fstat(fd, ret) < 0)
+	if (fstat(path_fd, ret) < 0)
 		return -errno;
-	return S_ISREG(ret->st_mode) || S_ISDIR(ret->st_mode) ? TAKE_FD(fd) : -EINVAL;
+	if (!S_ISREG(ret->st_mode) && !S_ISDIR(ret->st_mode))
+		return -EINVAL;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", path_fd);
+	fd = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 static int device_name(dev_t dev, char ret[static NAME_MAX + 1])

@@ -58,7 +58,9 @@ static struct lookup_job *job_free(struct lookup_job *job)
 static int ask_resolve(const struct lookup_job *job, struct worker_link *link,
 		       struct json_object **ret)
 {
-	return lookup_resolve(&job->range, ret);
+	struct scan_how how = { .hints_directory = job->control->parts.state_dir };
+
+	return lookup_resolve(&job->range, &how, ret);
 }
 
 static int ask_holders(const struct lookup_job *job, struct worker_link *link,
@@ -166,11 +168,12 @@ static void on_gone(struct varlink_call *call, void *userdata)
 }
 
 static const struct worker_ops ops = {
-	.name = "lookup",
+	.name = "hwp-lookup",
 	.run = job_run,
 	.on_message = on_answer,
 	.on_done = on_done,
 	.timeout_usec = TIMEOUT_USEC,
+	.only_reads = true,
 };
 
 static struct lookup_job **free_slot(struct control *c)
@@ -271,10 +274,7 @@ static const char *range_read(struct json_object *parameters, struct lookup_rang
 
 void control_resolve(struct varlink_call *call, struct json_object *parameters, void *userdata)
 {
-	struct lookup_job question = {
-		.ask = ask_resolve,
-		.range.how.hints_directory = LOOKUP_HINTS_DIRECTORY,
-	};
+	struct lookup_job question = { .ask = ask_resolve };
 	const char *wrong = range_read(parameters, &question.range);
 
 	if (wrong)

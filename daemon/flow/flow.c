@@ -255,13 +255,14 @@ static void end_gone(struct flow *f, const struct badblocks *bad)
 	for (size_t i = f->n_journeys; i-- > 0;) {
 		struct journey *j = f->journeys[i];
 		const char *repair = j->in->repair.state;
+		bool searches = j->in->owners_searching && !j->on_repaired;
 
-		/* What a worker has, it looks after itself: it may be us who made it go. */
+		/* What a worker has, it looks after itself: it may be us who made it go. Not so
+		 * where a repair waits for a search, which can take hours. */
 		if (incident_is_ram(j->in))
 			continue; /* no list is about it: see flow/ram.c */
-		if (j->busy || j->stage == STAGE_REPAIR || badblocks_overlap(bad, j->in->phys))
-			continue;
-		if (repair_is_in_quarantine(&j->in->repair))
+		if (j->busy || (j->stage == STAGE_REPAIR && !searches) ||
+		    badblocks_overlap(bad, j->in->phys) || repair_is_in_quarantine(&j->in->repair))
 			continue;
 		if (nvdimm_is_bad(nvdimm_map(f->parts.nvdimm), j->in->phys) != 0)
 			continue;

@@ -79,6 +79,7 @@ static const struct worker_ops ops = {
 	.on_message = on_message,
 	.on_done = on_done,
 	.timeout_usec = SCAN_TIMEOUT_USEC,
+	.only_reads = true,
 };
 
 void flow_ram_rescan(struct flow *f)

@@ -273,6 +273,7 @@ static const struct worker_ops ops = {
 	.on_message = on_message,
 	.on_done = on_done,
 	.timeout_usec = RESOLVE_TIMEOUT_USEC,
+	.only_reads = true,
 };
 
 int resolve_start(struct flow *f)

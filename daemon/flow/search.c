@@ -201,6 +201,7 @@ static const struct worker_ops ops = {
 	.on_message = on_message,
 	.on_done = on_done,
 	.timeout_usec = SEARCH_TIMEOUT_USEC,
+	.only_reads = true,
 };
 
 static bool wants_search(const struct journey *j)

@@ -29,13 +29,15 @@ static bool can_be_asked(const char *type)
 	return !strcmp(type, "xfs") || !strncmp(type, "ext", 3);
 }
 
+/* An fd of a filesystem with a made-up device number cannot be compared with its disk. */
 static int look_inside(struct filesystem *fs)
 {
+	bool is_checked = fs->mount && fs->mount->dev == fs->dev;
 	int r;
 
 	if (fs->fd < 0)
 		return 0;
-	r = fsmap_open(fs->fd, &fs->view);
+	r = is_checked ? fsmap_open_on(fs->fd, fs->dev, &fs->view) : fsmap_open(fs->fd, &fs->view);
 	if (r == -ENOMEM)
 		return r;
 	fs->has_map = r >= 0;

@@ -26,6 +26,10 @@
 
 #define BATCH 512u
 
+/* The kernel clears room for as many records as are asked for, as malloc finds it for us. */
+#define SMALL_BATCH	  16u
+#define SMALL_RANGE_BYTES (64u << 10)
+
 /* What lies between two questions is read as well if it is no longer than this. */
 #define WORTH_READING_BYTES (64u << 10)
 
@@ -36,50 +40,44 @@
 #define OWNER_CODE_FS  FMR_OWNER('X', 1)
 #define OWNER_CODE_LOG FMR_OWNER('X', 2)
 
-struct question {
-	struct fsmap_head head;
-	struct fsmap records[BATCH];
-};
-
 typedef int (*record_function)(const struct fsmap *record, void *userdata);
 
-static void first_question(struct question *q, dev_t dev, uint64_t low, uint64_t high)
+static void first_question(struct fsmap_head *q, dev_t dev, uint64_t low, uint64_t high)
 {
-	memset(&q->head, 0, sizeof(q->head));
-	q->head.fmh_count = BATCH;
 	/* With a device of 0 the kernel ignores the bounds and returns the whole filesystem. */
-	q->head.fmh_keys[0].fmr_device = (uint32_t)dev;
-	q->head.fmh_keys[0].fmr_physical = low;
-	q->head.fmh_keys[1].fmr_device = (uint32_t)dev;
-	q->head.fmh_keys[1].fmr_physical = high;
-	q->head.fmh_keys[1].fmr_owner = UINT64_MAX;
-	q->head.fmh_keys[1].fmr_offset = UINT64_MAX;
-	q->head.fmh_keys[1].fmr_flags = UINT32_MAX;
+	q->fmh_keys[0].fmr_device = (uint32_t)dev;
+	q->fmh_keys[0].fmr_physical = low;
+	q->fmh_keys[1].fmr_device = (uint32_t)dev;
+	q->fmh_keys[1].fmr_physical = high;
+	q->fmh_keys[1].fmr_owner = UINT64_MAX;
+	q->fmh_keys[1].fmr_offset = UINT64_MAX;
+	q->fmh_keys[1].fmr_flags = UINT32_MAX;
 }
 
 /* Every record between two bytes (both included), in the kernel's batches. */
 static int for_each_record(int fs_fd, dev_t dev, uint64_t low, uint64_t high, record_function f,
 			   void *userdata)
 {
-	_cleanup_(freep) struct question *q = malloc(sizeof(*q));
+	uint32_t n = high - low < SMALL_RANGE_BYTES ? SMALL_BATCH : BATCH;
+	_cleanup_(freep) struct fsmap_head *q = malloc(fsmap_sizeof(n));
 	int r;
 
 	if (!q)
 		return -ENOMEM;
-	for (first_question(q, dev, low, high);; fsmap_advance(&q->head)) {
+	*q = (struct fsmap_head){ .fmh_count = n };
+	for (first_question(q, dev, low, high);; fsmap_advance(q)) {
 		if (ioctl(fs_fd, FS_IOC_GETFSMAP, q) < 0)
 			return errno == ENOTTY ? -EOPNOTSUPP : -errno;
-		if (q->head.fmh_entries > BATCH || !(q->head.fmh_oflags & FMH_OF_DEV_T))
+		if (q->fmh_entries > n || !(q->fmh_oflags & FMH_OF_DEV_T))
 			return -EOPNOTSUPP;
-		for (uint32_t i = 0; i < q->head.fmh_entries; i++) {
-			if (q->records[i].fmr_device != (uint32_t)dev)
+		for (uint32_t i = 0; i < q->fmh_entries; i++) {
+			if (q->fmh_recs[i].fmr_device != (uint32_t)dev)
 				continue;
-			r = f(&q->records[i], userdata);
+			r = f(&q->fmh_recs[i], userdata);
 			if (r)
 				return r;
 		}
-		if (!q->head.fmh_entries ||
-		    q->records[q->head.fmh_entries - 1].fmr_flags & FMR_OF_LAST)
+		if (!q->fmh_entries || q->fmh_recs[q->fmh_entries - 1].fmr_flags & FMR_OF_LAST)
 			return 0;
 	}
 }
@@ -111,7 +109,6 @@ static int look_at_xfs(struct fsmap_view *view, struct xfs_fsop_geom *ret)
 	view->size_bytes = ret->datablocks * ret->blocksize;
 	view->group_bytes = (uint64_t)ret->agblocks * ret->blocksize;
 	view->has_realtime = ret->rtblocks;
-	view->names_owners = true;
 	return 0;
 }
 
@@ -152,31 +149,33 @@ int fsmap_learn(struct fsmap_view *view)
 	return 0;
 }
 
-int fsmap_open(int fs_fd, struct fsmap_view *ret)
+int fsmap_open_on(int fs_fd, dev_t dev, struct fsmap_view *ret)
 {
-	struct fsmap_view view = { .fs_fd = fs_fd };
-	struct xfs_fsop_geom geometry;
+	struct fsmap_view view = { .fs_fd = fs_fd, .dev = dev };
 	struct statfs fs;
-	struct stat st;
-	int r = 0;
 
-	if (fstatfs(fs_fd, &fs) < 0 || fstat(fs_fd, &st) < 0)
+	if (fstatfs(fs_fd, &fs) < 0)
 		return -errno;
-	view.dev = st.st_dev;
-
 	if (fs.f_type == XFS_SUPER_MAGIC) {
 		strcpy(view.filesystem, "xfs");
-		r = look_at_xfs(&view, &geometry);
+		view.names_owners = true;
 	} else if (fs.f_type == EXT4_SUPER_MAGIC) { /* of ext2 and ext3 as well */
 		strcpy(view.filesystem, "ext4");
 		view.learned = true; /* it names none, and finds all */
 	} else {
-		r = -EOPNOTSUPP;
+		return -EOPNOTSUPP;
 	}
-	if (r < 0)
-		return r;
 	*ret = view;
 	return 0;
+}
+
+int fsmap_open(int fs_fd, struct fsmap_view *ret)
+{
+	struct stat st;
+
+	if (fstat(fs_fd, &st) < 0)
+		return -errno;
+	return fsmap_open_on(fs_fd, st.st_dev, ret);
 }
 
 int fsmap_beside(int fs_fd, dev_t dev, bool *ret_log)

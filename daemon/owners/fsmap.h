@@ -26,12 +26,12 @@ struct fsmap_view {
 	int fs_fd;			/* the caller's */
 	dev_t dev;
 	char filesystem[16];		/* "xfs", "ext4" or "" */
-	uint64_t size_bytes;		/* 0: not known */
-	uint64_t group_bytes;		/* records never cross a multiple of this; 0: not known */
-	bool has_realtime;		/* XFS: data can be on another device as well */
 	bool learned;			/* what follows is known; else it is hoped for */
 	bool names_owners;		/* there is a reverse map, and we may see it */
 	bool finds_starts_only;		/* an old kernel leaves out what began earlier */
+	uint64_t size_bytes;		/* 0: not known */
+	uint64_t group_bytes;		/* records never cross a multiple of this; 0: not known */
+	bool has_realtime;		/* XFS: data can be on another device as well */
 };
 
 struct fsmap_piece {
@@ -56,6 +56,9 @@ struct fsmap_answer {
  * such map.
  */
 int fsmap_open(int fs_fd, struct fsmap_view *ret);
+
+/* The same where st_dev of fs_fd is known already. */
+int fsmap_open_on(int fs_fd, dev_t dev, struct fsmap_view *ret);
 
 /*
  * Find out how far the map can be trusted, which asking does by itself as soon as an answer does

@@ -41,6 +41,7 @@ struct hints_writer {
 	int fd;
 	char name[64];
 	char name_so_far[72];
+	bool is_named; /* name_so_far is there, and ours */
 	uint64_t n_written;
 	size_t n;
 	struct record batch[BATCH];
@@ -65,24 +66,39 @@ static int open_directory(const char *directory)
 	return TAKE_FD(fd);
 }
 
+/* Without a name until it is finished: a search that is killed leaves nothing behind. */
+static int open_new(struct hints_writer *w)
+{
+	w->fd = openat(w->directory_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	if (w->fd >= 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != EISDIR)
+		return -errno;
+	unlinkat(w->directory_fd, w->name_so_far, 0);
+	w->fd = openat(w->directory_fd, w->name_so_far,
+		       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	w->is_named = w->fd >= 0;
+	return w->fd < 0 ? -errno : 0;
+}
+
 int hints_begin(const char *directory, dev_t dev, struct hints_writer **ret)
 {
 	_cleanup_(hints_dropp) struct hints_writer *w = malloc(sizeof(*w));
+	int r;
 
 	if (!w)
 		return -ENOMEM;
 	w->n = w->n_written = 0;
 	w->fd = w->directory_fd = -1;
+	w->is_named = false;
 	set_name(w->name, dev);
 	snprintf(w->name_so_far, sizeof(w->name_so_far), "%s.new", w->name);
 	w->directory_fd = open_directory(directory);
 	if (w->directory_fd < 0)
 		return w->directory_fd;
-	unlinkat(w->directory_fd, w->name_so_far, 0);
-	w->fd = openat(w->directory_fd, w->name_so_far,
-		       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (w->fd < 0)
-		return -errno;
+	r = open_new(w);
+	if (r < 0)
+		return r;
 	*ret = TAKE(w);
 	return 0;
 }
@@ -131,16 +147,31 @@ static bool is_longer_than_old(const struct hints_writer *w)
 	       (uint64_t)st.st_size < w->n_written * sizeof(struct record);
 }
 
+/* There is no call that links over a name: a moment with a second one it must be. */
+static int take_place(struct hints_writer *w)
+{
+	char fd_path[32];
+
+	if (!w->is_named) {
+		snprintf(fd_path, sizeof(fd_path), "/proc/self/fd/%d", w->fd);
+		unlinkat(w->directory_fd, w->name_so_far, 0);
+		if (linkat(AT_FDCWD, fd_path, w->directory_fd, w->name_so_far, AT_SYMLINK_FOLLOW) <
+		    0)
+			return -errno;
+		w->is_named = true;
+	}
+	if (renameat(w->directory_fd, w->name_so_far, w->directory_fd, w->name) < 0)
+		return -errno;
+	w->is_named = false;
+	return 0;
+}
+
 int hints_finish(struct hints_writer *w, bool whole)
 {
 	int r = write_batch(w);
 
-	if (r >= 0 && (whole || is_longer_than_old(w))) {
-		if (renameat(w->directory_fd, w->name_so_far, w->directory_fd, w->name) < 0)
-			r = -errno;
-		else
-			w->name_so_far[0] = '\0';
-	}
+	if (r >= 0 && (whole || is_longer_than_old(w)))
+		r = take_place(w);
 	hints_drop(w);
 	return r;
 }
@@ -149,13 +180,10 @@ struct hints_writer *hints_drop(struct hints_writer *w)
 {
 	if (!w)
 		return NULL;
-	if (w->fd >= 0) {
-		if (w->name_so_far[0])
-			unlinkat(w->directory_fd, w->name_so_far, 0);
-		close(w->fd);
-	}
-	if (w->directory_fd >= 0)
-		close(w->directory_fd);
+	if (w->is_named)
+		unlinkat(w->directory_fd, w->name_so_far, 0);
+	closep(&w->fd);
+	closep(&w->directory_fd);
 	free(w);
 	return NULL;
 }

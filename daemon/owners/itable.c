@@ -105,6 +105,11 @@ bool itable_shares_blocks(const struct itable *t)
 	return ext2fs_has_feature_shared_blocks(t->fs->super);
 }
 
+struct range itable_in_front(const struct itable *t)
+{
+	return (struct range){ 0, t->fs->super->s_first_data_block * (uint64_t)t->block_bytes };
+}
+
 struct range itable_mmp(const struct itable *t)
 {
 	if (!ext2fs_has_feature_mmp(t->fs->super))

@@ -48,7 +48,10 @@ DEFINE_CLEANUP(struct itable *, itable_close);
 
 uint32_t itable_cluster_bytes(const struct itable *t); /* 0 without bigalloc */
 bool itable_shares_blocks(const struct itable *t); /* files can, and nothing tells which */
-struct range itable_mmp(const struct itable *t); /* the mount protection block; or length 0 */
+
+/* In front of the first block, for a boot loader; and the mount protection block. Or length 0. */
+struct range itable_in_front(const struct itable *t);
+struct range itable_mmp(const struct itable *t);
 uint32_t itable_n_groups(const struct itable *t);
 
 /* All runs of all inodes in use of one group of blocks. */

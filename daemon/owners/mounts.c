@@ -35,25 +35,33 @@ static void seen_done(struct seen *seen)
 	free(seen->links);
 }
 
-static int seen_add(struct seen *seen, const char *link)
+static bool seen_has(const struct seen *seen, const char *link)
 {
-	char(*grown)[64];
-
 	for (size_t i = 0; i < seen->n; i++)
 		if (!strcmp(seen->links[i], link))
-			return 0;
-	grown = reallocarray(seen->links, seen->n + 1, sizeof(*grown));
+			return true;
+	return false;
+}
+
+static int seen_add(struct seen *seen, const char *link)
+{
+	char(*grown)[64] = reallocarray(seen->links, seen->n + 1, sizeof(*grown));
+
 	if (!grown)
 		return -ENOMEM;
 	seen->links = grown;
 	snprintf(grown[seen->n++], sizeof(*grown), "%s", link);
-	return 1;
+	return 0;
 }
 
-static int namespace_of(int pid_fd, char ret[static 64])
+/* `name`: the directory of a process, or in one. */
+static int namespace_of(int dir_fd, const char *name, char ret[static 64])
 {
-	ssize_t n = readlinkat(pid_fd, "ns/mnt", ret, 63);
+	char path[32];
+	ssize_t n;
 
+	snprintf(path, sizeof(path), "%s/ns/mnt", name);
+	n = readlinkat(dir_fd, path, ret, 63);
 	if (n < 0)
 		return -errno;
 	ret[n] = '\0';
@@ -117,21 +125,17 @@ static int append_mount(struct mounts *to, const struct mountinfo *table, size_t
 	return 0;
 }
 
-/* The table of one process. Only memory is a reason to give up: processes come and go. */
-static int add_process(int proc_fd, const char *name, pid_t via_pid, struct seen *seen,
-		       struct mounts *to)
+/* The table of one process that is still in that namespace; 0 as well where it has gone. */
+static int add_table(int proc_fd, const char *name, const char *namespace, pid_t via_pid,
+		     struct mounts *to)
 {
 	_cleanup_(mountinfo_freep) struct mountinfo *table = NULL;
 	_cleanup_(closep) int pid_fd = openat(proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char link[64];
 	int r;
 
-	if (pid_fd < 0 || namespace_of(pid_fd, link) < 0)
+	if (pid_fd < 0 || namespace_of(pid_fd, ".", link) < 0 || strcmp(link, namespace))
 		return 0;
-	r = seen_add(seen, link);
-	if (r <= 0)
-		return r;
-
 	r = mountinfo_read(pid_fd, &table);
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
@@ -140,7 +144,23 @@ static int add_process(int proc_fd, const char *name, pid_t via_pid, struct seen
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return 1;
+}
+
+/*
+ * Most processes are in a namespace that was read already, and cost one call. Only memory is a
+ * reason to give up: processes come and go.
+ */
+static int add_process(int proc_fd, const char *name, pid_t via_pid, struct seen *seen,
+		       struct mounts *to)
+{
+	char link[64];
+	int r;
+
+	if (namespace_of(proc_fd, name, link) < 0 || seen_has(seen, link))
+		return 0;
+	r = add_table(proc_fd, name, link, via_pid, to);
+	return r <= 0 ? r : seen_add(seen, link);
 }
 
 static int compare_pids(const void *a, const void *b)
@@ -271,25 +291,39 @@ int mounts_open_root(int proc_fd, pid_t via_pid)
 	return fd < 0 ? -errno : fd;
 }
 
+/* What is no directory could do things when it is opened; a mounted file takes ioctls as well. */
+static int open_file_or_directory(int root_fd, const char *path)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	struct stat st;
+	int fd;
+
+	fd = openat(root_fd, path, flags | O_DIRECTORY);
+	if (fd >= 0 || errno != ENOTDIR)
+		return fd < 0 ? -errno : fd;
+	if (fstatat(root_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ESTALE;
+	fd = openat(root_fd, path, flags);
+	return fd < 0 ? -errno : fd;
+}
+
 int mount_open(int proc_fd, const struct mount *mount)
 {
-	_cleanup_(closep) int root_fd = mounts_open_root(proc_fd, mount->via_pid);
-	_cleanup_(closep) int fd = -1;
-	const char *below = mount->mountpoint + 1;
+	_cleanup_(closep) int root_fd = -1, fd = -1;
+	const char *path = mount->mountpoint;
 	struct stat st;
 
-	if (root_fd < 0)
-		return root_fd;
-	/* A mounted file is as good for ioctls; what is neither could do things when it is opened.
-	 */
-	if (fstatat(root_fd, *below ? below : ".", &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
-		return -ESTALE;
-	fd = openat(root_fd, *below ? below : ".",
-		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (mount->via_pid) {
+		root_fd = mounts_open_root(proc_fd, mount->via_pid);
+		if (root_fd < 0)
+			return root_fd;
+		path = path[1] ? path + 1 : ".";
+	}
+	fd = open_file_or_directory(root_fd, path);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	/* Where numbers are made up per subvolume, nothing can be compared. */

@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "locate/block.h"
@@ -41,15 +42,25 @@ static void search_done(struct search *s)
 	closep(&s->block_fd);
 }
 
-/* 1: these bytes are on the disk; 0: not all of them are; negative errno: there is no such disk. */
-static int is_on_disk(const struct search *s, const char *disk, struct range bytes)
+/* 0, or negative errno: there is no such disk. */
+static int know_disk(struct search *s, const char *name)
 {
 	char whole[STACK_NAME_BYTES];
+	struct known_disk disk = {};
 	struct range extent;
 	int r;
 
-	r = block_disk_of(s->block_fd, disk, whole, &extent);
-	return r < 0 ? r : range_end(bytes) <= extent.length_bytes;
+	if (*s->disk.name && !strcmp(s->disk.name, name))
+		return 0;
+	r = block_dev_of(s->block_fd, name, &disk.dev);
+	if (r >= 0)
+		r = block_disk_of(s->block_fd, name, whole, &extent);
+	if (r < 0)
+		return r;
+	disk.length_bytes = extent.length_bytes;
+	snprintf(disk.name, sizeof(disk.name), "%s", name);
+	s->disk = disk;
+	return 0;
 }
 
 static int add_no_device(struct incident *in, bool there_is)
@@ -83,13 +94,12 @@ static int ask_block_device(struct search *s, struct incident *in)
 
 	if (range_end(st.bytes) > end)
 		st.bytes.length_bytes = end - start;
-	r = block_dev_of(s->block_fd, st.name, &st.dev);
-	if (r >= 0)
-		r = is_on_disk(s, st.name, st.bytes);
+	r = know_disk(s, st.name);
 	if (r == -ENOMEM)
 		return r;
-	if (r <= 0)
-		return add_no_device(in, r == 0);
+	if (r < 0 || range_end(st.bytes) > s->disk.length_bytes)
+		return add_no_device(in, r >= 0);
+	st.dev = s->disk.dev;
 	r = device_ask(s, &st);
 	if (r < 0 || st.bytes.length_bytes == in->phys.length_bytes)
 		return r;

@@ -128,17 +128,25 @@ static int see_run(const struct itable_inode *inode, const struct itable_run *ru
 	return believe(s, inode, run);
 }
 
-static int see_mmp(struct scan *s)
+static int see_metadata(struct scan *s, struct range bytes)
 {
 	struct find find = {
 		.kind = OWNER_METADATA,
-		.bytes = itable_mmp(s->itable),
+		.bytes = bytes,
 		.nameless = true,
 	};
 
-	if (!find.bytes.length_bytes)
+	if (!bytes.length_bytes)
 		return 0;
 	return unowned_found(s->look.unowned, &find) == -ENOMEM ? -ENOMEM : 0;
+}
+
+/* What no inode has, nor does GETFSMAP tell of it. */
+static int see_fixed(struct scan *s)
+{
+	int r = see_metadata(s, itable_in_front(s->itable));
+
+	return r < 0 ? r : see_metadata(s, itable_mmp(s->itable));
 }
 
 /* 1: settled, 0: all was seen, or -ENOMEM. */
@@ -149,7 +157,7 @@ static int walk_tables(struct scan *s)
 
 	/* What is told of each run comes from the tables here, not from those that are asked. */
 	s->look.on_run = NULL;
-	r = see_mmp(s);
+	r = see_fixed(s);
 	for (uint32_t g = 0; g < itable_n_groups(s->itable) && !r; g++)
 		r = itable_walk_group(s->itable, g, see_run, &w);
 	if (itable_n_unreadable(s->itable))

@@ -8,8 +8,8 @@
  * Out:  finds; and for what no file has, whether it is in a place of metadata.
  *
  * All inodes in their order on the device, each asked for both of its forks. What can't be asked is
- * where symbolic links and device nodes have their blocks, and where a file has the blocks of its
- * map: as long as there are such, bytes that nobody has could be theirs.
+ * where device nodes and some symbolic links have their blocks, and where a file has the blocks of
+ * its map: as long as there are such, bytes that nobody has could be theirs.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
 #include <xfs/xfs.h>
 
 #include "cleanup.h"
-#include "owners/scan.h"
+#include "owners/scan-xfs.h"
 
 #define BATCH 256u
 
@@ -49,8 +49,9 @@ static int look_at(struct scan *s, const struct xfs_bulkstat *b)
 	if (!parts)
 		return 0;
 	if (!S_ISREG(facts.mode) && !S_ISDIR(facts.mode)) {
-		s->n_hidden++;
-		return 0;
+		r = S_ISLNK(facts.mode) ? scan_xfs_symlink(s, b) : 0;
+		s->n_hidden += r == 0;
+		return r < 0 ? r : 0;
 	}
 	r = look_at_inode(&s->look, &facts, parts);
 	if (r >= 0 && s->look.seen_bytes / b->bs_blksize < b->bs_blocks)
@@ -86,7 +87,8 @@ int scan_xfs(struct scan *s)
 			if (errno == ENOMEM)
 				return -ENOMEM;
 			s->unsure = true;
-			if (errno == EINVAL || errno == ENOTTY || ++n_unreadable > MAX_UNREADABLE)
+			if (errno == EINVAL || errno == ENOTTY || errno == EPERM ||
+			    ++n_unreadable > MAX_UNREADABLE)
 				return 0;
 			batch->req.hdr.ino = (next / CLUSTER_INODES + 1) * CLUSTER_INODES;
 			continue;
@@ -103,14 +105,6 @@ int scan_xfs(struct scan *s)
 
 /* ---- what no file has ---- */
 
-struct place {
-	struct xfs_fsop_geom geometry;
-	unsigned block_bits; /* of a block's number within its group */
-	unsigned inode_bits; /* of an inode's number within its block */
-	uint64_t group;
-	uint64_t block; /* in the group */
-};
-
 static unsigned bits_for(uint64_t n)
 {
 	unsigned bits = 0;
@@ -120,32 +114,62 @@ static unsigned bits_for(uint64_t n)
 	return bits;
 }
 
-static int place_of(int fs_fd, uint64_t byte, struct place *ret)
+static int learn_geometry(int fs_fd, struct xfs_place *ret)
 {
 	struct xfs_fsop_geom *g = &ret->geometry;
-	uint64_t block;
 
 	if (ioctl(fs_fd, XFS_IOC_FSGEOMETRY, g) < 0)
 		return -errno;
 	if (!g->blocksize || !g->agblocks || !g->inodesize || g->inodesize > g->blocksize)
 		return -EOPNOTSUPP;
-	block = byte / g->blocksize;
 	ret->block_bits = bits_for(g->agblocks);
 	ret->inode_bits = bits_for(g->blocksize / g->inodesize);
-	ret->group = block / g->agblocks;
-	ret->block = block % g->agblocks;
+	return 0;
+}
+
+static int place_of(int fs_fd, uint64_t byte, struct xfs_place *ret)
+{
+	int r = learn_geometry(fs_fd, ret);
+
+	if (r < 0)
+		return r;
+	ret->group = byte / ret->geometry.blocksize / ret->geometry.agblocks;
+	ret->block = byte / ret->geometry.blocksize % ret->geometry.agblocks;
+	return 0;
+}
+
+uint64_t xfs_block_to_bytes(const struct xfs_place *place, uint64_t fsblock)
+{
+	uint64_t group = fsblock >> place->block_bits;
+	uint64_t block = fsblock & ((UINT64_C(1) << place->block_bits) - 1);
+
+	return (group * place->geometry.agblocks + block) * place->geometry.blocksize;
+}
+
+int xfs_place_of_inode(int fs_fd, uint64_t inode, struct xfs_place *ret, uint64_t *ret_bytes)
+{
+	int r = learn_geometry(fs_fd, ret);
+	uint64_t in_block;
+
+	if (r < 0)
+		return r;
+	in_block = inode & ((UINT64_C(1) << ret->inode_bits) - 1);
+	ret->group = inode >> ret->inode_bits >> ret->block_bits;
+	ret->block = inode >> ret->inode_bits & ((UINT64_C(1) << ret->block_bits) - 1);
+	*ret_bytes = xfs_block_to_bytes(ret, inode >> ret->inode_bits) +
+		     in_block * ret->geometry.inodesize;
 	return 0;
 }
 
 /* Superblock, and the heads of free space and inodes: four sectors in front of each group. */
-static bool in_group_heads(const struct place *p)
+static bool in_group_heads(const struct xfs_place *p)
 {
 	uint32_t heads = 4 * p->geometry.sectsize;
 
 	return p->block < (heads + p->geometry.blocksize - 1) / p->geometry.blocksize;
 }
 
-static bool in_log(const struct place *p)
+static bool in_log(const struct xfs_place *p)
 {
 	uint64_t number = p->group << p->block_bits | p->block;
 
@@ -154,7 +178,7 @@ static bool in_log(const struct place *p)
 }
 
 /* Does the filesystem have inodes in this block? */
-static bool in_inodes(int fs_fd, const struct place *p)
+static bool in_inodes(int fs_fd, const struct xfs_place *p)
 {
 	struct {
 		struct xfs_inumbers_req req;
@@ -181,7 +205,7 @@ static bool in_inodes(int fs_fd, const struct place *p)
 
 enum owner_kind scan_xfs_leftover(struct scan *s, struct range bytes, uint64_t *ret_end)
 {
-	struct place p;
+	struct xfs_place p;
 	uint64_t block_bytes;
 
 	*ret_end = range_end(bytes);

@@ -14,9 +14,17 @@ struct behind {
 	uint64_t phys_start; /* of the media */
 };
 
+/* The disk that was asked about last: most questions in a row are about the same one. */
+struct known_disk {
+	char name[STACK_NAME_BYTES]; /* "": none yet */
+	dev_t dev;
+	uint64_t length_bytes;
+};
+
 struct search {
 	int proc_fd;
 	int block_fd; /* /sys/class/block */
+	struct known_disk disk;
 	struct stack *stack;
 	struct mounts *mounts;
 	struct filesystem *filesystems;

@@ -4,7 +4,7 @@
 # FIEMAP of the files names, and the answer must be exactly those bytes of those files.
 
 . "$SRCDIR/tests/loop/lib.sh"
-need mkfs.xfs mkfs.ext4 xfs_io jq unshare setpriv setfattr
+need mkfs.xfs mkfs.ext4 xfs_io jq unshare setpriv setfattr python3
 
 ctl=$BUILDDIR/hwpoisonctl
 mnt=$work/mnt
@@ -148,6 +148,26 @@ check_equal "lost bytes come before what cannot be answered" 4 "$(status)"
 bad "" /dev/null > /dev/null
 check_equal "which is no success" "1 false" "$(status) $(jq -r '.files[0].complete' "$work/answer")"
 
+# What could act when it is opened is not.
+mkfifo "$mnt/fifo"
+mknod "$mnt/device" c 10 250
+python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$mnt/socket"
+bad "" "$mnt/fifo" "$mnt/device" "$mnt/socket" > /dev/null
+check_equal "what is neither a file nor a directory is called so" \
+	"1 Neither a file nor a directory, Neither a file nor a directory, Neither a file nor a directory" \
+	"$(status) $(jq -r '[.files[].reason] | join(", ")' "$work/answer")"
+bad "$(sector_of "$mnt/data") 1\n" "$mnt/data" "$mnt/nowhere" > /dev/null 2>&1
+check_equal "a file that is not there keeps no other from being told" "4 512 No such file or directory" \
+	"$(status) $(jq -r '"\(.files[0].lost_bytes) \(.files[1].reason)"' "$work/answer")"
+cp "$mnt/data" "$mnt/unlinked"
+exec 7< "$mnt/unlinked"
+sync
+sector=$(sector_of "$mnt/unlinked" 8192)
+rm "$mnt/unlinked"
+bad "$sector 2\n" "/proc/$$/fd/7" > /dev/null
+check_equal "an unlinked file can be asked about where it is open" "file-data 8192 1024 4" "$(found) $(status)"
+exec 7<&-
+
 # says STATUS PATTERN COMMAND...: nothing but one line on stderr, and this status
 says() {
 	local wanted=$1 pattern=$2 r
@@ -160,6 +180,8 @@ says() {
 nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups "$ctl" --socket "$work/none")
 check "a file that is not there is told in a sentence" \
 	says 1 "^hwpoisonctl: Cannot find $mnt/nowhere" "$ctl" files "$mnt/nowhere"
+check "... and no more of a directory that is not there" \
+	says 1 "^hwpoisonctl: Cannot find $mnt/no/where: No such file or directory" "$ctl" files "$mnt/no/where"
 check "an ordinary user is told what it takes" says 1 "^hwpoisonctl: files needs root" \
 	"${nobody[@]}" files /
 check "... to resolve a range as well" says 1 "^hwpoisonctl: resolve needs root" \

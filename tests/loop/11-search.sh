@@ -5,7 +5,7 @@
 # device is not read.
 
 . "$SRCDIR/tests/loop/lib.sh"
-need mkfs.xfs mkfs.ext4 xfs_io debugfs jq python3 setfattr
+need mkfs.xfs mkfs.ext4 xfs_io xfs_db debugfs jq python3 setfattr
 
 mnt=$work/mnt
 hints=$work/hints
@@ -158,6 +158,29 @@ children=()
 umount "$mnt"
 losetup -d "$disk"
 
+# --- XFS: symbolic links that are longer than an inode can hold
+
+disk=$(new_disk 320M)
+mkfs.xfs -q -f -m rmapbt=0,reflink=1 "$disk" >/dev/null && mount "$disk" "$mnt" || exit 99
+ln -s "$(printf 't%.0s' {1..900})" "$mnt/link"
+ln "$mnt/link" "$mnt/again"
+inode=$(stat -c %i "$mnt/link")
+umount "$mnt"
+sector=$(xfs_db -r -c "inode $inode" -c bmap "$disk" | sed -n 's/.*startblock \([0-9]*\) .*/\1/p')
+sector=$(xfs_db -r -c "convert fsblock $sector daddr" "$disk" | sed 's/.*(\([0-9]*\)).*/\1/')
+mount "$disk" "$mnt"
+check_equal "a symbolic link, by both its names" "symlink again link true" \
+	"$(ask "$disk" "$sector" 8 | jq -r '"\(.owners[0].kind) \([.owners[0].paths[] | split("/") | last] | sort | join(" ")) \(.owners_complete)"')"
+inode_sector=$(xfs_db -r -c "convert inode $inode daddr" "$disk" | sed 's/.*(\([0-9]*\)).*/\1/')
+check_equal "its inode is not read where that is bad" "unknown false" \
+	"$(ask --bad "$disk" "$sector" 8 "$inode_sector" 8 | head -n 1 | jq -r '"\(.owners[0].kind) \(.owners_complete)"')"
+rm "$mnt/link" "$mnt/again"
+ln -s "$(printf 'n%.0s' {1..900})" "$mnt/new"
+check "what the device has of one that is gone counts for nothing" \
+	test "$(ask "$disk" "$sector" 8 | jq -r '[.owners[].paths[] | select(endswith("/link"))] | length')" = 0
+umount "$mnt"
+losetup -d "$disk"
+
 # --- ext4: what is not a file's data
 
 disk=$(new_disk 256M)
@@ -210,6 +233,14 @@ check "and it was not read" ! awk -v at=$((table * 4096)) '
 	}
 	END { exit !found }' "$work/trace"
 check "while others were" grep -q 'pread64.*, 4096, ' "$work/trace"
+
+# With blocks of 1024 bytes the first is in front of the filesystem's, which does not tell of it.
+small=$(new_disk 64M)
+mkdir "$work/small"
+mkfs.ext4 -q -F -b 1024 "$small" && mount "$small" "$work/small" || exit 99
+check_equal "the boot block" "metadata - true false" "$(first "$small" 0 2)"
+check_equal "and the superblock behind it" "metadata - true false" "$(first "$small" 2 2)"
+umount "$work/small"
 
 # --- hwpoisonctl without a daemon
 

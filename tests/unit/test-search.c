@@ -2,8 +2,10 @@
 /* search: which bytes still lack an owner, and the hints that one search leaves for the next. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 #include "owners/fsmap.h"
 #include "owners/hints.h"
@@ -198,6 +200,42 @@ TEST(a_list_of_a_part_does_not_replace_a_longer_one)
 	CHECK(n_hinted(dir.path, (struct range){ 900 * 8 * KIB, 512 }, &first) == 0);
 	leave_hints(dir.path, 2000, false);
 	CHECK(n_hinted(dir.path, (struct range){ 900 * 8 * KIB, 512 }, &first) == 1);
+}
+
+static unsigned n_files_in(const char *directory)
+{
+	_cleanup_(closedirp) DIR *dir = opendir(directory);
+	unsigned n = 0;
+
+	for (struct dirent *e; dir && (e = readdir(dir));)
+		n += *e->d_name != '.';
+	return n;
+}
+
+TEST(a_search_that_is_killed_leaves_the_old_hints_and_no_others)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	struct hints_writer *w;
+	uint64_t first;
+	pid_t pid;
+
+	leave_hints(dir.path, 10, true);
+	pid = fork();
+	if (pid == 0) {
+		if (hints_begin(dir.path, DEV, &w) < 0)
+			_exit(1);
+		for (uint64_t i = 0; i < 100000; i++)
+			hints_add(w, 5000 + i, (struct range){ i * 8 * KIB, 4 * KIB });
+		raise(SIGKILL);
+	}
+	CHECK(waitpid(pid, NULL, 0) == pid);
+	CHECK(n_files_in(dir.path) == 1);
+	CHECK(n_hinted(dir.path, (struct range){ 5 * 8 * KIB, 512 }, &first) == 1);
+	CHECK(first == 1005);
+	REQUIRE(hints_begin(dir.path, DEV, &w) == 0);
+	CHECK(hints_add(w, 1, (struct range){ 0, 512 }) == 0);
+	CHECK(!hints_drop(w));
+	CHECK(n_files_in(dir.path) == 1);
 }
 
 TEST(hints_are_neither_read_from_nor_left_where_others_can_write)

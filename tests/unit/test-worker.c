@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -188,6 +189,90 @@ TEST(a_worker_keeps_the_descriptors_that_it_was_told_of)
 	close(low);
 	close(middle);
 	close(high);
+}
+
+static int says_who_it_is_and_hangs(struct worker_link *link, void *job)
+{
+	_cleanup_(json_object_putp) struct json_object *message = number(getpid());
+
+	worker_tell(link, message);
+	pause();
+	return 0;
+}
+
+/* Its pid goes to userdata. */
+static void on_pid(struct worker *w, struct json_object *message, bool wants_reply, void *userdata)
+{
+	struct json_object *n;
+
+	json_object_object_get_ex(message, "n", &n);
+	*(pid_t *)userdata = json_object_get_int(n);
+}
+
+static void on_no_end(struct worker *w, int r, void *userdata)
+{
+	CHECK(!"a worker that is given up tells nothing more");
+}
+
+static struct worker *start_hanging(sd_event *event, bool only_reads, pid_t *ret)
+{
+	static struct worker_ops ops = { "test", says_who_it_is_and_hangs, on_pid, on_no_end };
+	struct worker *w;
+
+	ops.only_reads = only_reads;
+	*ret = 0;
+	if (worker_start(event, &ops, NULL, ret, &w) < 0)
+		exit(99);
+	while (!*ret)
+		if (sd_event_run(event, UINT64_MAX) < 0)
+			exit(99);
+	return w;
+}
+
+TEST(a_worker_that_is_given_up_is_killed_and_reaped_by_the_loop)
+{
+	sd_event *event;
+	pid_t pid;
+
+	REQUIRE(sd_event_new(&event) == 0);
+	worker_free(start_hanging(event, false, &pid));
+	/* A zombie can be signalled, too; what was reaped can't. */
+	for (unsigned i = 0; i < 1000 && kill(pid, 0) == 0; i++)
+		CHECK(sd_event_run(event, 10 * 1000) >= 0);
+	CHECK(kill(pid, 0) < 0 && errno == ESRCH);
+	sd_event_unref(event);
+}
+
+/* Starts a worker, tells its pid, and is killed. */
+static void be_a_daemon_that_is_killed(int fd)
+{
+	sd_event *event;
+	pid_t pid;
+
+	if (sd_event_new(&event) < 0)
+		_exit(1);
+	start_hanging(event, true, &pid);
+	if (write(fd, &pid, sizeof(pid)) != sizeof(pid))
+		_exit(1);
+	raise(SIGKILL);
+}
+
+TEST(a_worker_that_only_reads_dies_with_the_daemon)
+{
+	pid_t daemon, worker = 0;
+	int fds[2], status = 0;
+
+	REQUIRE(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+	REQUIRE(pipe(fds) == 0);
+	daemon = fork();
+	if (daemon == 0)
+		be_a_daemon_that_is_killed(fds[1]);
+	CHECK(waitpid(daemon, &status, 0) == daemon && WIFSIGNALED(status));
+	REQUIRE(read(fds[0], &worker, sizeof(worker)) == sizeof(worker));
+	CHECK(waitpid(worker, &status, 0) == worker);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	close(fds[0]);
+	close(fds[1]);
 }
 
 TEST(a_child_whose_daemon_is_gone_gets_no_answer_but_an_error)

@@ -69,6 +69,10 @@ cp $MNT/other $MNT/data
 check_json "$(files $MNT/data)" "a new file of the old name is told from it" \
 	'.files[0].history | length == 1 and (.[0].same_file | not)'
 check "in words" grep -q "another file of this name" <<< "$(ctl files $MNT/data)"
+rm $MNT/data
+check_equal "one that is no more is not called sound" 1 "$(status_of files $MNT/data)"
+check_json "$(cat "$HWP/answer")" "but remembered" '.files[0].history[0].lost_for_good[0].file_offset_bytes == 9216'
+check "in words as well" grep -q "^    lost for good: 512 bytes at offset 9216" <<< "$(ctl files $MNT/data)"
 stop_daemon
 check_equal "the ledger outlives the daemon" 0 "$(status_of files --state-dir "$HWP/state" $MNT/moved)"
 check_json "$(cat "$HWP/answer")" "and remembers" "$remembers"
