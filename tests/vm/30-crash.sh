@@ -35,11 +35,14 @@ poison_page() {
 	where=$(printf '0x%x' $((phys + 1024)))
 }
 
-# The crash log of one undisturbed repair tells how many points there are.
+# The crash log of one undisturbed repair tells how many points there are. With a reader as well, as
+# its file gets a spare of its own.
 export CRASH_LOG=$HWP/crash.log
 HWPOISOND=$HWP/crashing start_daemon "${conf[@]}"
+hold reader sleep --map shared --offset 8192 --length 4096 $MNT/data
 poison_page 0
-wait_event '.type == "io.hwpoisond.poison.gone"' 30 >/dev/null
+wait_event '.type == "io.hwpoisond.poison.gone"' 60 >/dev/null
+let_go reader
 stop_daemon
 n_points=$(wc -l < "$CRASH_LOG")
 emptied=$(awk '$2 == "truncate" { last = $1 } END { print last }' "$CRASH_LOG")
