@@ -22,7 +22,7 @@ struct pieces {
 
 void pieces_done(struct pieces *p);
 
-/* What is on this machine, read once for all questions, and the device that was asked about last. */
+/* This machine, looked at once for all questions, and the device that was asked about last. */
 struct machine {
 	struct address_map *map;
 	int block_fd;

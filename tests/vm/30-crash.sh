@@ -44,13 +44,15 @@ poison_pages() {
 }
 
 # count_points page|pages N: the crash log of one undisturbed repair tells how
-# many points there are.
+# many points there are. With a reader as well, as its file gets a spare of its own.
 count_points() {
 	export CRASH_LOG=$HWP/crash.log.$1
 	HWPOISOND=$HWP/crashing start_daemon "${conf[@]}"
 	mark_events
+	hold reader sleep --map shared --offset $((8192 + $2 * 16384)) --length 4096 $MNT/data
 	poison_pages "$1" "$2"
-	wait_event '.type == "io.hwpoisond.poison.gone"' 30 >/dev/null
+	wait_event '.type == "io.hwpoisond.poison.gone"' 60 >/dev/null
+	let_go reader
 	stop_daemon
 	n_points=$(wc -l < "$CRASH_LOG")
 	emptied=$(awk '$2 == "truncate" { last = $1 } END { print last }' "$CRASH_LOG")

@@ -228,6 +228,7 @@ class Round:
             rest = [i for i in self.settle() if not is_stale(i)]
             if not rest:
                 return
+            bed.end_copies_on_write(self.model.mountpoint)
             for incident in rest:
                 self.order(incident["incident"])
         raise Wrong(f"everything is repaired in the end: {json.dumps(rest)[:4000]}")

@@ -57,6 +57,13 @@ def scrub():
     wait_for(lambda: path.read_text().strip() == str(before + 1), 120, "a scrub ends")
 
 
+def end_copies_on_write(mountpoint):
+    """XFS keeps blocks for those to come, for minutes: whose these will be, nobody knows yet."""
+    os.sync()
+    subprocess.run(["xfs_spaceman", "-c", "prealloc -s", mountpoint], check=False,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def wait_for(condition, seconds, what):
     deadline = time.monotonic() + seconds
     while not condition():

@@ -65,6 +65,20 @@ def free_pages(mountpoint, most):
     return found
 
 
+def write_whole(fd, data, offset):
+    """A copy on write into a block that a list has not forgotten ends short, or fails once."""
+    n_failures = 0
+    while data:
+        try:
+            n = os.pwrite(fd, data, offset)
+        except OSError as e:
+            n_failures += 1
+            if e.errno not in (errno.EIO, errno.EFAULT) or n_failures > 2:
+                raise
+            n = 0
+        data, offset = data[n:], offset + n
+
+
 class File:
     """
     is_shared: some of its blocks are, or were, another's too. Then nothing less than a page is written,
@@ -142,7 +156,7 @@ class Tree:
             whole[offset - start:offset - start + length] = data
             offset, length, data = start, end - start, bytes(whole)
         fd = f.open()
-        assert os.pwrite(fd, data, offset) == length
+        write_whole(fd, data, offset)
         os.close(fd)
         f.set(offset, data)
 
