@@ -123,8 +123,9 @@ crash_everywhere() {	# page|pages WHICH-OF-THREE
 		done
 	done
 	# The worker alone, when nothing is bad any more: that its work has no end yet only the ledger
-	# knows.
+	# knows. The next one counts anew; where it has each page to finish, it gets to that call, too.
 	for point in "$cleared" "$emptied"; do
+		[ "$1 $point" != "pages $cleared" ] || continue
 		crash_at "$point" worker after $page_number "$1"
 		page_number=$((page_number + 1))
 	done
