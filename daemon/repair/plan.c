@@ -100,7 +100,7 @@ static const struct {
 };
 
 /* What is known of a page from its owners. */
-struct page_facts {
+struct page_case {
 	uint32_t kinds;
 	uint32_t has; /* bits of enum need */
 	uint64_t inode;
@@ -119,7 +119,7 @@ static bool shares_by_name(dev_t dev, const char *filesystem, void *userdata)
 }
 
 static void learn_of_owner(const struct owner *owner, plan_can_share can_share, void *userdata,
-			   struct page_facts *facts)
+			   struct page_case *facts)
 {
 	/* A search found it: the filesystem itself cannot be asked. */
 	if (owner->method && !strcmp(owner->method, "scan"))
@@ -132,10 +132,10 @@ static void learn_of_owner(const struct owner *owner, plan_can_share can_share, 
 	facts->inode = owner->inode;
 }
 
-static struct page_facts learn(const struct incident *in, plan_can_share can_share, void *userdata,
-			       struct page_plan *page)
+static struct page_case learn(const struct incident *in, plan_can_share can_share, void *userdata,
+			      struct page_plan *page)
 {
-	struct page_facts facts = { .has = NEED(N_NEEDS) - 1 };
+	struct page_case facts = { .has = NEED(N_NEEDS) - 1 };
 
 	for (size_t i = 0; i < in->n_owners; i++) {
 		if (!meets_page(&in->owners[i], page->phys_start))
@@ -161,7 +161,7 @@ static void refuse_lacking(struct page_plan *page, uint32_t lacking)
 }
 
 /* Of methods that all lack something, the one that lacks least says what. */
-static void choose_method(enum repair_wish wish, const struct page_facts *facts,
+static void choose_method(enum repair_wish wish, const struct page_case *facts,
 			  struct page_plan *page)
 {
 	uint32_t least_lacking = 0;
@@ -187,7 +187,7 @@ static void choose_method(enum repair_wish wish, const struct page_facts *facts,
 		refuse(page, "mixed", "the page has owners of different kinds");
 }
 
-static void choose(const struct incident *in, enum repair_wish wish, const struct page_facts *facts,
+static void choose(const struct incident *in, enum repair_wish wish, const struct page_case *facts,
 		   struct page_plan *page)
 {
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
@@ -214,7 +214,7 @@ int plan_make(const struct incident *in, enum repair_wish wish, plan_can_share c
 
 	for (size_t i = 0; i < ret->n_pages; i++) {
 		struct page_plan *page = &ret->pages[i];
-		struct page_facts facts;
+		struct page_case facts;
 
 		page->phys_start = pages.start_bytes + i * PAGE_BYTES;
 		facts = learn(in, can_share ?: shares_by_name, userdata, page);
