@@ -19,6 +19,14 @@ enum stage {
 	STAGE_REST, /* nothing more to do without a change or an order */
 };
 
+/* When a repair that waits is tried again, see flow/retry.c. */
+struct retry {
+	uint64_t at_usec; /* CLOCK_MONOTONIC, 0: not by itself */
+	unsigned n_tries;
+	bool runs; /* the try, that is */
+	char *reason, *detail; /* of the one before it */
+};
+
 /* An incident on its way. */
 struct journey {
 	struct flow *flow;
@@ -36,7 +44,9 @@ struct journey {
 	struct worker *worker; /* respond, repair, or preview; resolving is done in batches */
 	int64_t intent; /* "respond", while that runs */
 	struct waits *waits; /* for holders to end; see flow/wait.c */
+	struct retry retry;
 	flow_repaired on_repaired; /* an order */
+	bool order_waits; /* for a try to end */
 	flow_planned on_planned;
 	void *order_userdata;
 };
@@ -62,6 +72,8 @@ struct flow {
 	struct failed_pages *failed; /* that are to become some: see flow/ram.c; NULL: none */
 	bool in_batch;
 	size_t n_batched; /* saved in it */
+	sd_event_source *retry; /* the next of all, or NULL */
+	uint64_t retry_usec; /* when that is */
 	sd_event_source *soon; /* the end of the batch, or another scan, or NULL */
 	bool scan_soon;
 	struct badblocks *healed; /* since the last scrub: ARS records do not know yet */
@@ -202,6 +214,17 @@ void search_cancel(struct flow *f);
 int respond_start(struct journey *j);
 int repair_start(struct journey *j);
 int preview_start(struct journey *j);
+
+/* The repair was tried: set when it is again, if it may end otherwise then. */
+void retry_later(struct journey *j);
+/* A try ended like the one before. */
+bool retry_tells_nothing_new(const struct journey *j);
+/* Nobody can say yet who owns the range for which that is asked again. */
+bool retry_found_nothing(const struct journey *j);
+void retry_done(struct journey *j);
+
+/* The repair ended, well or not: answer who ordered it, or begin what was ordered meanwhile. */
+void order_repair_ended(struct journey *j);
 
 /* If the repair waits for holders, go on when one of those that `in` names ends. */
 void wait_for_holders(struct journey *j, const struct incident *in);

@@ -22,7 +22,6 @@
 #include "flow/flow-private.h"
 #include "log.h"
 #include "owners/ram.h"
-#include "policy/verdict.h"
 #include "reconcile.h"
 
 /* A DIMM can fail with a hundred thousand ranges. What does not fit is told, and found again by the
@@ -101,6 +100,7 @@ static void journey_free(struct journey *j)
 	memmove(&f->journeys[i], &f->journeys[i + 1],
 		(f->n_journeys - i) * sizeof(struct journey *));
 	wait_cancel(j);
+	retry_done(j);
 	worker_free(j->worker);
 	incident_free(j->found);
 	incident_free(j->in);
@@ -324,6 +324,7 @@ static void rest(struct journey *j)
 	j->stage = STAGE_REST;
 	j->in->state = INCIDENT_LEFT;
 	flow_save(j->flow, j->in);
+	retry_later(j);
 }
 
 static void start_or_rest(struct journey *j, int (*start)(struct journey *j), const char *what)
@@ -434,84 +435,6 @@ const struct incident *flow_get(const struct flow *f, uint64_t number)
 	return j ? j->in : NULL;
 }
 
-/* An order goes over the rules' wish, but a rule that shields its processes from being paused still
- * does. */
-bool order_may_pause(struct flow *f, const struct incident *in)
-{
-	struct repair_verdict verdict = { 0 };
-	struct flow_view view;
-	bool may;
-
-	flow_view(f, &view);
-	if (verdict_on_repair(&view.policy, in, &verdict) < 0)
-		return false;
-	may = !verdict.rule || verdict.rule->pause_holders;
-	free(verdict.reason);
-	return may;
-}
-
-int flow_order_repair(struct flow *f, uint64_t number, flow_repaired done, void *userdata)
-{
-	struct journey *j = journey_find(f, number);
-	int r;
-
-	if (!j)
-		return -ENOENT;
-	if (f->parts.config->dry_run)
-		return -EPERM;
-	if (j->busy || j->stage != STAGE_REST)
-		return -EBUSY;
-	if (incident_is_ram(j->in)) {
-		done(j->in, -EOPNOTSUPP, "ram", ram_why_not_repaired, userdata);
-		return 0;
-	}
-
-	r = string_set(&j->in->repair.rule, NULL);
-	if (r < 0)
-		return r;
-	j->in->repair.wish = REPAIR_ZERO;
-	j->in->repair.pause_holders = order_may_pause(f, j->in);
-	j->on_repaired = done;
-	j->order_userdata = userdata;
-	j->stage = STAGE_REPAIR;
-	flow_pump(f);
-	return 0;
-}
-
-int flow_plan_repair(struct flow *f, uint64_t number, flow_planned done, void *userdata)
-{
-	struct journey *j = journey_find(f, number);
-	int r;
-
-	if (!j)
-		return -ENOENT;
-	if (j->busy)
-		return -EBUSY;
-	if (incident_is_ram(j->in)) {
-		done(NULL, -EOPNOTSUPP, "ram", userdata);
-		return 0;
-	}
-	r = preview_start(j);
-	if (r < 0)
-		return r;
-	j->on_planned = done;
-	j->order_userdata = userdata;
-	return 0;
-}
-
-void flow_forget_order(struct flow *f, void *userdata)
-{
-	for (size_t i = 0; i < f->n_journeys; i++) {
-		struct journey *j = f->journeys[i];
-
-		if (j->order_userdata != userdata)
-			continue;
-		j->on_repaired = NULL;
-		j->on_planned = NULL;
-		j->order_userdata = NULL;
-	}
-}
-
 /* ---- start and end ---- */
 
 static enum stage stage_to_resume(const struct incident *in)
@@ -537,6 +460,7 @@ static int resume(struct incident *in, void *userdata)
 		return -ENOMEM;
 	}
 	j->resumed = true;
+	retry_later(j);
 	if (in->number > f->last_number)
 		f->last_number = in->number;
 	return 0;
@@ -577,6 +501,7 @@ struct flow *flow_free(struct flow *f)
 	worker_free(f->ram_scan);
 	flow_settle(f);
 	sd_event_source_disable_unref(f->soon);
+	sd_event_source_disable_unref(f->retry);
 	while (f->n_journeys)
 		journey_free(f->journeys[f->n_journeys - 1]);
 	if (f->parts.ledger)

@@ -233,17 +233,6 @@ bool repair_finish_cut_off(struct journey *j)
 	return cut_off;
 }
 
-/* Answer the administrator whose order this was, if it was one. */
-static void answer_order(struct journey *j)
-{
-	flow_repaired done = TAKE(j->on_repaired);
-	bool repaired = !strcmp(j->in->repair.state, "done");
-
-	if (done)
-		done(j->in, repaired ? 0 : -EIO, j->in->repair.reason, j->in->repair.detail,
-		     TAKE(j->order_userdata));
-}
-
 static void tell_result(struct journey *j)
 {
 	const struct repair *repair = &j->in->repair;
@@ -278,10 +267,12 @@ static void on_repair_done(struct worker *w, int r, void *userdata)
 	flow_save(f, j->in);
 	if (!strcmp(j->in->repair.state, "done") && !j->in->repair.reason)
 		j->in->state = INCIDENT_REPAIRED;
-	tell_result(j);
-	answer_order(j);
+	if (!retry_tells_nothing_new(j))
+		tell_result(j);
 	j->in->state = INCIDENT_LEFT;
 	journey_go_on(j, STAGE_REST);
+	retry_later(j);
+	order_repair_ended(j);
 
 	/* The list decides: no longer bad is the end of the journey, see end_gone(). */
 	flow_rescan(f);
@@ -300,6 +291,7 @@ static int leave(struct journey *j)
 	j->stage = STAGE_REST;
 	j->in->state = INCIDENT_LEFT;
 	flow_save(j->flow, j->in);
+	retry_later(j);
 	return 0;
 }
 
@@ -317,8 +309,8 @@ int repair_start(struct journey *j)
 		return leave(j);
 	}
 
-	/* What a cut off repair is resumed for was planned, and told, before. */
-	if (j->in->state != INCIDENT_REPAIRING) {
+	/* What a cut off repair is resumed for, or tried again for, was planned and told before. */
+	if (j->in->state != INCIDENT_REPAIRING && !j->retry.runs) {
 		set_reason(j->in, "planned", NULL, NULL);
 		flow_tell(j, "repair.planned", SEVERITY_INFO, NULL);
 	}

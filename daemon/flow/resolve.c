@@ -90,14 +90,17 @@ static void keep_outcome(const struct holder *old, struct holder *new)
 	new->action = old->action;
 }
 
+static bool same_process(const struct holder *a, const struct holder *b)
+{
+	return a->pid == b->pid && a->start_ticks == b->start_ticks;
+}
+
 /* Someone who was answered before keeps that outcome, and is not answered twice. */
 static void keep_outcomes(const struct incident *old, struct incident *new)
 {
 	for (size_t i = 0; i < new->n_holders; i++)
 		for (size_t k = 0; k < old->n_holders; k++)
-			if (new->holders[i].pid ==
-			    old->holders[k].pid &&new->holders[i].start_ticks ==
-			    old->holders[k].start_ticks)
+			if (same_process(&new->holders[i], &old->holders[k]))
 				keep_outcome(&old->holders[k], &new->holders[i]);
 }
 
@@ -222,9 +225,13 @@ static void take_next(struct resolve_batch *batch)
 	for (size_t i = first; i < end; i++)
 		reasons[i - first] = resolved(batch->journeys[i], batch->r);
 	flow_settle(f);
-	for (size_t i = first; i < end; i++)
+	for (size_t i = first; i < end; i++) {
+		if (retry_found_nothing(batch->journeys[i]))
+			continue;
+		batch->journeys[i]->retry.runs = false;
 		flow_tell(batch->journeys[i], "poison.resolved", SEVERITY_CRITICAL,
 			  reasons[i - first]);
+	}
 	batch->n_taken = end;
 }
 
