@@ -22,19 +22,26 @@
 #define MAX_DOUBLINGS 7u
 #define ACCURACY_USEC USEC_PER_SEC
 
-/* What a rule's files wait for passes some day, often. What XFS holds for copies on write is a
- * file's or free after half an hour (speculative_cow_prealloc_lifetime). A worker that died may do
- * so each time. */
+/* What XFS keeps for copies on write is a file's or free after half an hour
+ * (speculative_cow_prealloc_lifetime): these tries take one. */
+#define MAX_TRIES_OF_NOBODYS 8u
+
+/* What passes some day, often soon. A worker that died may do so each time. */
 static const struct {
 	const char *state, *reason;
 	unsigned max_tries;
 } passing[] = {
-	{ "waiting", "frozen", UINT_MAX },    { "waiting", "no-space", UINT_MAX },
-	{ "waiting", "held", UINT_MAX },      { "waiting", "busy", UINT_MAX },
-	{ "waiting", "moved", UINT_MAX },     { "waiting", "immutable", UINT_MAX },
-	{ "waiting", "ledger", UINT_MAX },    { "waiting", "append-only", UINT_MAX },
-	{ "waiting", "swap-file", UINT_MAX }, { "waiting", "text-busy", UINT_MAX },
-	{ "failed", "owner-unknown", 8 },     { "failed", "worker", 3 },
+	{ "waiting", "frozen", UINT_MAX },
+	{ "waiting", "no-space", UINT_MAX },
+	{ "waiting", "held", UINT_MAX },
+	{ "waiting", "busy", UINT_MAX },
+	{ "waiting", "moved", UINT_MAX },
+	{ "waiting", "immutable", UINT_MAX },
+	{ "waiting", "ledger", UINT_MAX },
+	{ "waiting", "append-only", UINT_MAX },
+	{ "waiting", "swap-file", UINT_MAX },
+	{ "waiting", "text-busy", UINT_MAX },
+	{ "failed", "worker", 3 },
 };
 
 static bool is(const char *word, const char *other)
@@ -42,14 +49,25 @@ static bool is(const char *word, const char *other)
 	return word && !strcmp(word, other);
 }
 
+/* The filesystem could not say whose it is, and no search is about to. */
+static bool is_nobodys(const struct incident *in)
+{
+	for (size_t i = 0; i < in->n_owners; i++)
+		if (in->owners[i].kind == OWNER_UNKNOWN && is(in->owners[i].method, "fsmap"))
+			return !in->owners_searching;
+	return false;
+}
+
 static unsigned max_tries(const struct incident *in)
 {
 	const struct repair *repair = &in->repair;
 
-	if (incident_is_ram(in) || repair->wish == REPAIR_NONE)
+	if (incident_is_ram(in))
 		return 0;
-	/* Who could not be asked for all owners will not be the next time either. */
-	if (is(repair->reason, "owner-unknown") && !in->owners_complete)
+	/* Whatever the rules wish: they may have more to say about a file. */
+	if (is_nobodys(in))
+		return MAX_TRIES_OF_NOBODYS;
+	if (repair->wish == REPAIR_NONE)
 		return 0;
 	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
 		if (is(repair->state, passing[i].state) && is(repair->reason, passing[i].reason))
@@ -103,7 +121,7 @@ static void begin(struct journey *j)
 	string_set(&j->retry.reason, repair->reason);
 	string_set(&j->retry.detail, repair->detail);
 	j->retry.runs = true;
-	j->stage = is(repair->reason, "owner-unknown") ? STAGE_RESOLVE : STAGE_REPAIR;
+	j->stage = is_nobodys(j->in) ? STAGE_RESOLVE : STAGE_REPAIR;
 }
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
@@ -152,11 +170,7 @@ bool retry_tells_nothing_new(const struct journey *j)
 
 bool retry_found_nothing(const struct journey *j)
 {
-	bool unknown = !j->in->n_owners;
-
-	for (size_t i = 0; i < j->in->n_owners; i++)
-		unknown = unknown || j->in->owners[i].kind == OWNER_UNKNOWN;
-	return unknown && j->retry.runs;
+	return j->retry.runs && is_nobodys(j->in);
 }
 
 void retry_done(struct journey *j)

@@ -3,7 +3,8 @@
 #
 # Claim: a repair that waits for what is no event anywhere goes on by itself soon after that is
 # over, and tells nothing of the tries in between: a process that let the page go and lives on, a
-# swap file, a file that can't be written, a frozen filesystem, blocks that XFS keeps for copies.
+# swap file, a file that can't be written, a frozen filesystem, blocks that XFS keeps for copies. A
+# quota that is used up, and a filesystem that shut down, are in the way of no repair for good.
 
 . "$SRCDIR/tests/vm/lib.sh"
 
@@ -22,11 +23,12 @@ goes_on() {
 }
 
 bed_up
-for file in held fixed frozen swap; do
+for file in held fixed frozen swap full shut; do
 	make_file $MNT/$file 1M
 	keep $MNT/$file $file
 done
-start_daemon '[Rule gentle]' "Path=$MNT/**" 'Repair=zero' 'PauseHolders=no'
+start_daemon '[Rule gentle]' "Path=$MNT/**" 'Repair=zero' 'PauseHolders=no' \
+	'[Rule rest]' 'Repair=clear'
 
 # --- two that wait side by side
 
@@ -80,7 +82,10 @@ check_equal "of a block of these nobody can say whose it is" "failed owner-unkno
 	"$(wait_event '.incident == 4 and .type == "io.hwpoisond.repair.failed"' 60 |
 		jq -r '.data.repair.state + " " + .data.reason')"
 check "it lets go of them" xfs_spaceman -c 'prealloc -s' $MNT
-goes_on 4 "poison.found poison.resolved repair.planned repair.failed poison.resolved repair.planned repair.done poison.gone"
+check "their block is repaired" wait_event '.incident == 4 and .type == "io.hwpoisond.repair.done"' 120
+check_equal "it is told when it has an owner" \
+	"poison.found poison.resolved repair.planned repair.failed poison.resolved repair.planned repair.done" "$(story 4)"
+check_equal "the media are clean" "" "$(media_list)"
 
 # --- a swap file, which can be none with DAX
 
@@ -94,4 +99,37 @@ poison $(($(phys_of $MNT/swap 524288) + 512)) 512 notify
 waits 5 swap-file
 check "the swap file is given up" swapoff $MNT/swap
 goes_on 5 "poison.found poison.resolved repair.planned repair.waiting repair.done poison.gone"
+
+# --- a quota that is used up
+
+stop_daemon
+umount $MNT
+mount -o dax=always,uquota $PMEM $MNT
+chown nobody $MNT/full
+xfs_quota -x -c 'limit -u bhard=1m nobody' $MNT
+check "there is room for not a block more" ! setpriv --reuid nobody --clear-groups \
+	xfs_io -c 'pwrite -q 1048576 4096' $MNT/full
+start_daemon
+poison "$(phys_of $MNT/full 524288)" 512 notify
+state=$(wait_event '.incident == 6 and (.type | test("repair.(done|waiting|failed)"))' 60 |
+	jq -r '.data.repair.state + " " + (.data.reason // "")')
+check "the page is repaired, or waits for room" grep -Eqx 'done |waiting no-space' <<< "$state"
+xfs_quota -x -c 'limit -u bhard=2m nobody' $MNT
+check "with room it is" wait_event '.incident == 6 and .type == "io.hwpoisond.poison.gone"' 120
+check "it has lost 512 bytes" lost $MNT/full full 524288 512
+check_equal "it is as long as it was" 1048576 "$(stat -c %s $MNT/full)"
+
+# --- a filesystem that shut down
+
+phys=$(phys_of $MNT/shut)
+xfs_io -x -c shutdown $MNT
+poison "$phys" 512 notify
+resolved=$(wait_event '.incident == 7 and .type == "io.hwpoisond.poison.resolved"' 60)
+check_json "$resolved" "whose page it is nobody can say now, and that is told" '.data.owners_complete == false'
+check_equal "nothing is done to its media" "$phys 512" "$(media_list)"
+umount $MNT
+mount -o dax=always $PMEM $MNT
+check "mounted again it is repaired" \
+	wait_event '.incident == 7 and .type == "io.hwpoisond.poison.gone"' 120
+check "with 512 bytes lost" lost $MNT/shut shut 0 512
 done_checks
