@@ -349,9 +349,10 @@ static unsigned may_respond(const struct flow *f)
 static bool wants_mounts(const struct journey *j)
 {
 	bool unowned = j->in->n_owners == 1 && j->in->owners[0].kind == OWNER_RAW;
-	bool waiting = j->in->repair.state && !strcmp(j->in->repair.state, "waiting");
+	const char *repair = j->in->repair.state ?: "";
+	bool waiting = !strcmp(repair, "waiting");
 
-	if (incident_is_ram(j->in) && !ram_wants_names(j->in))
+	if (!strcmp(repair, "done") || (incident_is_ram(j->in) && !ram_wants_names(j->in)))
 		return false;
 	return unowned || waiting || !j->in->owners_complete;
 }

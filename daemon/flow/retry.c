@@ -62,7 +62,8 @@ static unsigned max_tries(const struct incident *in)
 {
 	const struct repair *repair = &in->repair;
 
-	if (incident_is_ram(in))
+	/* The owners of what is done stay those that it had. */
+	if (incident_is_ram(in) || is(repair->state, "done"))
 		return 0;
 	/* Whatever the rules wish: they may have more to say about a file. */
 	if (is_nobodys(in))

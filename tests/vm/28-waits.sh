@@ -81,10 +81,14 @@ poison $(($(pmem_start) + reserve * 512)) 512 notify
 check_equal "of a block of these nobody can say whose it is" "failed owner-unknown" \
 	"$(wait_event '.incident == 4 and .type == "io.hwpoisond.repair.failed"' 60 |
 		jq -r '.data.repair.state + " " + .data.reason')"
+poison $(($(pmem_start) + (reserve + 64) * 512)) 512 notify
+wait_event '.incident == 5 and .type == "io.hwpoisond.repair.failed"' 60 >/dev/null
 check "it lets go of them" xfs_spaceman -c 'prealloc -s' $MNT
+check "one is repaired by order, whose owner it was stays unknown" ctl repair 5
+by_order=$(story 5)
 check "their block is repaired" wait_event '.incident == 4 and .type == "io.hwpoisond.repair.done"' 120
-check_equal "it is told when it has an owner" \
-	"poison.found poison.resolved repair.planned repair.failed poison.resolved repair.planned repair.done" "$(story 4)"
+repaired="poison.found poison.resolved repair.planned repair.failed poison.resolved repair.planned repair.done"
+check_equal "it is told when it has an owner" "$repaired" "$(story 4)"
 check_equal "the media are clean" "" "$(media_list)"
 
 # --- a swap file, which can be none with DAX
@@ -96,9 +100,9 @@ chmod 600 $MNT/swap
 mkswap $MNT/swap && swapon $MNT/swap || die "there is a swap file"
 start_daemon
 poison $(($(phys_of $MNT/swap 524288) + 512)) 512 notify
-waits 5 swap-file
+waits 6 swap-file
 check "the swap file is given up" swapoff $MNT/swap
-goes_on 5 "poison.found poison.resolved repair.planned repair.waiting repair.done poison.gone"
+goes_on 6 "poison.found poison.resolved repair.planned repair.waiting repair.done poison.gone"
 
 # --- a quota that is used up
 
@@ -111,11 +115,11 @@ check "there is room for not a block more" ! setpriv --reuid nobody --clear-grou
 	xfs_io -c 'pwrite -q 1048576 4096' $MNT/full
 start_daemon
 poison "$(phys_of $MNT/full 524288)" 512 notify
-state=$(wait_event '.incident == 6 and (.type | test("repair.(done|waiting|failed)"))' 60 |
+state=$(wait_event '.incident == 7 and (.type | test("repair.(done|waiting|failed)"))' 60 |
 	jq -r '.data.repair.state + " " + (.data.reason // "")')
 check "the page is repaired, or waits for room" grep -Eqx 'done |waiting no-space' <<< "$state"
 xfs_quota -x -c 'limit -u bhard=2m nobody' $MNT
-check "with room it is" wait_event '.incident == 6 and .type == "io.hwpoisond.poison.gone"' 120
+check "with room it is" wait_event '.incident == 7 and .type == "io.hwpoisond.poison.gone"' 120
 check "it has lost 512 bytes" lost $MNT/full full 524288 512
 check_equal "it is as long as it was" 1048576 "$(stat -c %s $MNT/full)"
 
@@ -124,12 +128,13 @@ check_equal "it is as long as it was" 1048576 "$(stat -c %s $MNT/full)"
 phys=$(phys_of $MNT/shut)
 xfs_io -x -c shutdown $MNT
 poison "$phys" 512 notify
-resolved=$(wait_event '.incident == 7 and .type == "io.hwpoisond.poison.resolved"' 60)
+resolved=$(wait_event '.incident == 8 and .type == "io.hwpoisond.poison.resolved"' 60)
 check_json "$resolved" "whose page it is nobody can say now, and that is told" '.data.owners_complete == false'
 check_equal "nothing is done to its media" "$phys 512" "$(media_list)"
 umount $MNT
 mount -o dax=always $PMEM $MNT
 check "mounted again it is repaired" \
-	wait_event '.incident == 7 and .type == "io.hwpoisond.poison.gone"' 120
+	wait_event '.incident == 8 and .type == "io.hwpoisond.poison.gone"' 120
 check "with 512 bytes lost" lost $MNT/shut shut 0 512
+check_equal "what was done long ago is not begun again" "$by_order" "$(story 5)"
 done_checks
