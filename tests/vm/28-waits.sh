@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# guest: --timeout 900
 #
 # Claim: a repair that waits for what is no event anywhere goes on by itself soon after that is
 # over, and tells nothing of the tries in between: a process that let the page go and lives on, a
