@@ -46,6 +46,13 @@ __u64 n_corrected_lost;
 /* Of n_lost, those without which nobody hears of a failure. */
 __u64 n_failures_lost;
 
+/*
+ * Set before this is loaded, where the kernel has the function. The newer ones, 6.12.y with them,
+ * take the signal's info for a number (kernel/bpf/btf.c, raw_tp_null_args) until it is cast.
+ */
+const volatile _Bool can_cast = 0;
+extern void *bpf_rdonly_cast(void *object, __u32 type) __ksym __weak;
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct mce {
@@ -124,6 +131,8 @@ int BPF_PROG(on_signal_generate, int sig, struct kernel_siginfo *info, struct ta
 
 	if (sig != SIGBUS || (unsigned long)info <= 1)
 		return 0;
+	if (can_cast)
+		info = bpf_rdonly_cast(info, bpf_core_type_id_kernel(struct kernel_siginfo));
 	code = info->si_code;
 	if ((code != BUS_MCEERR_AR && code != BUS_MCEERR_AO) || !has_room_for_minor())
 		return 0;

@@ -60,6 +60,7 @@ struct loaded {
 
 struct loading {
 	struct programs_load load;
+	bool can_cast; /* bpf_rdonly_cast(), from 6.2 on */
 	struct loaded *loaded;
 	int *fds;
 	unsigned n_links;
@@ -125,6 +126,7 @@ static int read_types(struct loading *l)
 	/* 6.7 had no more use for it: the index is that of a small page since then. */
 	l->loaded->index_is_huge = btf__find_by_name_kind(btf, "hugetlb_basepage_index",
 							  BTF_KIND_FUNC) > 0;
+	l->can_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	l->load.absent = programs_absent(btf);
 	return 0;
 }
@@ -133,11 +135,13 @@ static int read_types(struct loading *l)
 
 static struct bpf_object *open_poison(bool may_read, void *userdata, void **ret)
 {
+	const struct loading *l = userdata;
 	struct poison_bpf *s = poison_bpf__open();
 
 	if (!s)
 		return NULL;
 	s->rodata->may_read_memory = may_read;
+	s->rodata->can_cast = l->can_cast;
 	*ret = s;
 	return s->obj;
 }
