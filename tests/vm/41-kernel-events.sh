@@ -40,10 +40,19 @@ check "the holders are answered" wait_event \
 	".type == \"io.hwpoisond.holder.terminated\" and .data.holder.pid == $(held early)" 30
 check "both of them" wait_event \
 	".type == \"io.hwpoisond.holder.terminated\" and .data.holder.pid == $(held default)" 30
+# Of the processes that map one shared page, 6.12 signals those alone that have it in their page
+# tables, and a fault of one takes it out of the other's.
+signalled=$(dmesg | sed -n 's/.*Sending SIGBUS to holdfile:\([0-9]*\) .*/\1/p' | jq -sc sort)
+case $(uname -r) in
+6.1.*)	check_equal "the kernel signals who wants it early" \
+		"$(jq -nc "[$(held early), $(held mortal)] | sort")" "$signalled" ;;
+*)	check "the kernel signals somebody" test "$signalled" != "[]" ;;
+esac
 check_json "$(ctl show 1 --json)" \
 	"the incident knows its sources" '(.sources | sort) == ["badblocks", "mce", "memory_failure"]' \
 	"who was signalled by the kernel keeps that" \
-	".holders[] | select(.pid == $(held early)) | .reason | startswith(\"signalled by the kernel (BUS_MCEERR_AO)\")" \
+	".holders | map(select(.pid | IN($signalled[]))) |
+		all(.reason | startswith(\"signalled by the kernel (BUS_MCEERR_AO)\"))" \
 	"whom the kernel left alone was not" \
 	".holders[] | select(.pid == $(held default)) | .reason | test(\"signalled\") | not" \
 	"the rule applied to it" \
@@ -56,17 +65,19 @@ check_events \
 		(.[0] | .phys_start == \"$phys\" and .page_type == \"dax\" and .result == \"recovered\" and
 		([.files[].inode] | sort) == ([$(stat -c %i $MNT/data), $(stat -c %i $MNT/clone)] | sort) and
 		(.files | all(.file_offset_bytes == 8192 and .length_bytes == 4096)))" \
-	"and both signals, each once" \
+	"and the signals, each once" \
 	"[.[] | select(.type == \"io.hwpoisond.kernel.signalled\").data] |
-		([.[].pid] | sort) == ([$(held early), $(held mortal)] | sort) and
+		([.[].pid] | sort) == $signalled and
 		all(.code == \"BUS_MCEERR_AO\" and .comm == \"holdfile\" and .phys_start == \"$phys\")" \
 	"whom it killed is not acted upon" \
-	"[.[] | select(.data.holder.pid == $(held mortal)) | .data.holder.outcome] - [\"exited\"] == []"
-check "the kernel killed that one" ! holds mortal
-check "its process is the one that it was" test "$(events '.type == "io.hwpoisond.kernel.signalled"' |
-	jq "select(.data.pid == $(held early)).data.start_ticks")" = \
-	"$(events '.type == "io.hwpoisond.poison.resolved"' |
-		jq ".data.holders[] | select(.pid == $(held early)).start_ticks")"
+	"[.[] | select(.data.holder.pid | IN($signalled[] | select(. == $(held mortal)))) |
+		.data.holder.outcome] - [\"exited\"] == []" \
+	"their processes are those that they were" \
+	'([.[] | select(.type == "io.hwpoisond.poison.resolved").data.holders[] |
+		{ key: "\(.pid)", value: .start_ticks }] | from_entries) as $start |
+		[.[] | select(.type == "io.hwpoisond.kernel.signalled").data] |
+		all(.start_ticks == ($start["\(.pid)"] // .start_ticks))'
+check "that one lives no more" ! holds mortal
 let_go default
 let_go early
 
