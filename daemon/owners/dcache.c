@@ -32,7 +32,7 @@
 #define HITS_PER_MISS 4u
 
 /* A path of the kernel's own, which ends with a page. */
-static int name_of_fd(int fd, char ret[static PATH_MAX])
+int dcache_text_of(int fd, char ret[static PATH_MAX])
 {
 	char link[32];
 	ssize_t n;
@@ -72,6 +72,16 @@ static int try_text(const struct inside *in, const char *mount_root, const char 
 	return try_name(in, wanted, inode, text);
 }
 
+int dcache_take_text(const struct inside *in, const char *mount_root, struct wanted *wanted,
+		     struct wanted_inode *inode, const char *text)
+{
+	char mounted_at[PATH_MAX];
+
+	if (strlen(mount_root) >= PATH_MAX || dcache_text_of(in->fs_fd, mounted_at) < 0)
+		return 0;
+	return try_text(in, mount_root, mounted_at, wanted, inode, text);
+}
+
 /* 1: it has a name more; 0: not; -ENOMEM. */
 static int ask_for(const struct inside *in, const char *mount_root, const char *mounted_at,
 		   struct wanted *wanted, struct wanted_inode *inode)
@@ -80,7 +90,7 @@ static int ask_for(const struct inside *in, const char *mount_root, const char *
 	char text[PATH_MAX];
 
 	fd = handle_open(in->fs_fd, in->filesystem, inode->inode, inode->generation, O_PATH);
-	if (fd < 0 || name_of_fd(fd, text) < 0)
+	if (fd < 0 || dcache_text_of(fd, text) < 0)
 		return 0;
 	return try_text(in, mount_root, mounted_at, wanted, inode, text);
 }
@@ -90,7 +100,7 @@ int dcache_find(const struct inside *in, const char *mount_root, struct wanted *
 	size_t n_hits = 0, n_misses = 0;
 	char mounted_at[PATH_MAX];
 
-	if (strlen(mount_root) >= PATH_MAX || name_of_fd(in->fs_fd, mounted_at) < 0)
+	if (strlen(mount_root) >= PATH_MAX || dcache_text_of(in->fs_fd, mounted_at) < 0)
 		return 0;
 	for (size_t i = 0; i < wanted->n && n_misses <= MISSES_BEFORE + n_hits / HITS_PER_MISS;
 	     i++) {

@@ -2,6 +2,8 @@
 /* dcache: names that the kernel still has in memory. */
 #pragma once
 
+#include <limits.h>
+
 #include "owners/inside.h"
 #include "owners/wanted.h"
 
@@ -11,3 +13,10 @@
  * of the filesystem fs_fd's mount shows. 0 or -ENOMEM.
  */
 int dcache_find(const struct inside *in, const char *mount_root, struct wanted *wanted);
+
+/* What the kernel calls an open file: right for a directory, a hint for others. 0, or -ENOENT. */
+int dcache_text_of(int fd, char ret[static PATH_MAX]);
+
+/* Such a text as a name of that inode, if it leads there. 1: it was one; 0: not; -ENOMEM. */
+int dcache_take_text(const struct inside *in, const char *mount_root, struct wanted *wanted,
+		     struct wanted_inode *inode, const char *text);

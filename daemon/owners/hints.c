@@ -172,6 +172,8 @@ int hints_finish(struct hints_writer *w, bool whole)
 
 	if (r >= 0 && (whole || is_longer_than_old(w)))
 		r = take_place(w);
+	if (r >= 0)
+		hints_prune(w->directory_fd);
 	hints_drop(w);
 	return r;
 }
@@ -307,6 +309,7 @@ int hints_find(const char *directory, dev_t dev, const struct unowned *u, uint64
 		return fd == -ENOENT ? 0 : fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	futimens(fd, NULL); /* it is in use, and so not among the first to be removed */
 	n = (size_t)st.st_size / sizeof(struct record);
 	if (!n || n > MAX_RECORDS)
 		return 0;

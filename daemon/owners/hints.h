@@ -34,6 +34,12 @@ struct hints_writer *hints_drop(struct hints_writer *w); /* NULL is fine; return
 DEFINE_CLEANUP(struct hints_writer *, hints_drop);
 
 /*
+ * Remove lists, the one that was not used for longest first, until what is left is little enough to
+ * keep: filesystems go, or get another number, and nobody tells. hints_finish() does it.
+ */
+void hints_prune(int directory_fd);
+
+/*
  * Inodes that had any of the ranges, sorted, each once. *ret is the caller's. 0, also where there
  * is no list; or negative errno.
  */

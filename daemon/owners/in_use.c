@@ -20,6 +20,7 @@
 #include <sys/sysmacros.h>
 
 #include "cleanup.h"
+#include "kernel_threads.h"
 #include "owners/in_use.h"
 
 static int compare_u64(const void *a, const void *b)
@@ -142,12 +143,14 @@ static int see_process(int proc_fd, const char *pid, struct in_use *filesystems,
 int in_use_find(int proc_fd, struct in_use *filesystems, size_t n)
 {
 	_cleanup_(closedirp) DIR *proc = open_dir_at(proc_fd, ".");
+	pid_t father = kernel_threads_father(proc_fd);
 	int r;
 
 	if (!proc)
 		return -errno;
 	for (struct dirent *e; (e = readdir(proc));) {
-		if (e->d_name[0] < '1' || e->d_name[0] > '9')
+		if (e->d_name[0] < '1' || e->d_name[0] > '9' ||
+		    kernel_threads_has(father, atoi(e->d_name)))
 			continue;
 		r = see_process(dirfd(proc), e->d_name, filesystems, n);
 		if (r < 0)

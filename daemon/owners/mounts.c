@@ -8,6 +8,8 @@
  *       lowest pid first, so that the host's (pid 1) beats a container's.
  * Out:  the mounts that have a block device below, best first.
  *
+ * The kernel's own threads are all where the first of them is, or in one that shows devtmpfs alone.
+ *
  * A namespace without any process (held by a bind mount alone) is not seen. Paths of another
  * namespace lead through /proc/PID/root and are gone with that process: they are opened and
  * checked, never believed.
@@ -21,6 +23,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "kernel_threads.h"
 #include "owners/mountinfo.h"
 #include "owners/mounts.h"
 
@@ -204,12 +207,29 @@ static int list_pids(int proc_fd, pid_t **ret, size_t *ret_n)
 	return 0;
 }
 
+static int add_processes(int proc_fd, struct seen *seen, struct mounts *to)
+{
+	_cleanup_(freep) pid_t *pids = NULL;
+	pid_t father = kernel_threads_father(proc_fd);
+	size_t n = 0;
+	int r;
+
+	r = list_pids(proc_fd, &pids, &n);
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		char name[16];
+
+		if (pids[i] != father && kernel_threads_has(father, pids[i]))
+			continue;
+		snprintf(name, sizeof(name), "%d", (int)pids[i]);
+		r = add_process(proc_fd, name, pids[i], seen, to);
+	}
+	return r;
+}
+
 static int read_mounts(int proc_fd, bool any_device, struct mounts **ret)
 {
 	_cleanup_(mounts_freep) struct mounts *m = calloc(1, sizeof(*m));
 	_cleanup_(seen_done) struct seen seen = {};
-	_cleanup_(freep) pid_t *pids = NULL;
-	size_t n_pids = 0;
 	int r;
 
 	if (!m)
@@ -218,17 +238,9 @@ static int read_mounts(int proc_fd, bool any_device, struct mounts **ret)
 	r = add_process(proc_fd, "self", 0, &seen, m);
 	if (r < 0)
 		return r;
-	r = list_pids(proc_fd, &pids, &n_pids);
+	r = add_processes(proc_fd, &seen, m);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < n_pids; i++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "%d", (int)pids[i]);
-		r = add_process(proc_fd, name, pids[i], &seen, m);
-		if (r < 0)
-			return r;
-	}
 	*ret = TAKE(m);
 	return 0;
 }

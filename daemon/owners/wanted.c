@@ -2,7 +2,7 @@
 /*
  * wanted: the inodes of one filesystem whose names a question asks for.
  *
- *   filesystem -> [wanted] -> parents, dcache, paths: each adds the names that it finds
+ *   filesystem -> [wanted] -> parents, dcache, near, paths: each adds the names that it finds
  *
  * In:   inode numbers, some thousands at most times, and how many names each must have.
  * Out:  for every entry of every directory: is it one of them? A hash answers that without a

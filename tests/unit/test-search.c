@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "owners/fsmap.h"
 #include "owners/hints.h"
@@ -269,6 +270,94 @@ TEST(a_list_of_nonsense_gives_hints_or_none_but_no_harm)
 		REQUIRE(write(fd, &odd, sizeof(odd)) == sizeof(odd));
 	}
 	CHECK(n_hinted(dir.path, (struct range){ KIB, UINT64_C(1) << 62 }, &first) < 100001);
+}
+
+/* As a search of another filesystem left it so many days ago; sparse. */
+static void leave_list(const char *directory, unsigned minor, off_t n_mib, unsigned days)
+{
+	const struct timespec then = { time(NULL) - days * 86400, 0 };
+	_cleanup_(closep) int fd = -1;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/hints-%u:%u", directory, major(DEV) + 1, minor);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, n_mib << 20) < 0 ||
+	    futimens(fd, (const struct timespec[]){ then, then }) < 0)
+		exit(99);
+}
+
+static bool is_left(const char *directory, unsigned minor)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/hints-%u:%u", directory, major(DEV) + 1, minor);
+	return access(path, F_OK) == 0;
+}
+
+TEST(lists_of_filesystems_long_gone_give_way)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	uint64_t first;
+
+	leave_list(dir.path, 1, 90, 300);
+	leave_list(dir.path, 2, 90, 500);
+	leave_list(dir.path, 3, 70, 100);
+	leave_hints(dir.path, 10, true);
+	CHECK(is_left(dir.path, 1) && is_left(dir.path, 2) && is_left(dir.path, 3));
+	leave_list(dir.path, 4, 90, 200);
+	leave_hints(dir.path, 10, true);
+	CHECK(!is_left(dir.path, 2));
+	CHECK(is_left(dir.path, 1) && is_left(dir.path, 3) && is_left(dir.path, 4));
+	leave_list(dir.path, 5, 90, 1);
+	leave_list(dir.path, 6, 90, 2);
+	leave_hints(dir.path, 10, true);
+	CHECK(!is_left(dir.path, 1) && !is_left(dir.path, 4));
+	CHECK(is_left(dir.path, 3) && is_left(dir.path, 5) && is_left(dir.path, 6));
+	CHECK(n_hinted(dir.path, (struct range){ 5 * 8 * KIB, 512 }, &first) == 1);
+}
+
+TEST(short_lists_are_not_kept_without_number)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+
+	for (unsigned i = 0; i < 100; i++)
+		leave_list(dir.path, i, 0, i + 1);
+	leave_hints(dir.path, 10, true);
+	CHECK(n_files_in(dir.path) == 64);
+	CHECK(is_left(dir.path, 0) && is_left(dir.path, 62) && !is_left(dir.path, 63));
+}
+
+TEST(a_list_that_helped_is_as_good_as_new)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(closep) int dir_fd = open(dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char name[64];
+	uint64_t first;
+
+	leave_hints(dir.path, 10, true);
+	snprintf(name, sizeof(name), "hints-%u:%u", major(DEV), minor(DEV));
+	REQUIRE(utimensat(dir_fd, name, (const struct timespec[2]){}, 0) == 0);
+	for (unsigned i = 0; i < 3; i++)
+		leave_list(dir.path, i, 90, 300 + i);
+	CHECK(n_hinted(dir.path, (struct range){ 5 * 8 * KIB, 512 }, &first) == 1);
+	hints_prune(dir_fd);
+	CHECK(n_hinted(dir.path, (struct range){ 5 * 8 * KIB, 512 }, &first) == 1);
+	CHECK(is_left(dir.path, 0) && is_left(dir.path, 1) && !is_left(dir.path, 2));
+}
+
+TEST(what_is_no_list_of_hints_is_not_removed)
+{
+	_cleanup_(scratch_done) struct scratch dir = scratch_new();
+	_cleanup_(closep) int dir_fd = open(dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(closep) int fd = openat(dir_fd, "ledger.sqlite", O_RDWR | O_CREAT | O_CLOEXEC,
+					  0600);
+
+	REQUIRE(fd >= 0 && ftruncate(fd, 1 << 30) == 0);
+	REQUIRE(futimens(fd, (const struct timespec[2]){}) == 0);
+	for (unsigned i = 0; i < 3; i++)
+		leave_list(dir.path, i, 80, 300 + i);
+	hints_prune(dir_fd);
+	CHECK(n_files_in(dir.path) == 4);
 }
 
 TEST_MAIN()
