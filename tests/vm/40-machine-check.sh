@@ -7,22 +7,6 @@
 
 . "$SRCDIR/tests/vm/lib.sh"
 
-# Every bio for these sectors of pmem0 from now on, whoever sends it.
-TRACE=/sys/kernel/tracing
-watch_page() {
-	local first
-	first=$(sector_of "$1")
-
-	echo 0 > $TRACE/events/block/block_bio_queue/enable
-	echo "sector >= $first && sector < $((first + 8))" > $TRACE/events/block/block_bio_queue/filter
-	echo > $TRACE/trace
-	echo 1 > $TRACE/events/block/block_bio_queue/enable
-}
-
-bios() {
-	grep block_bio_queue: $TRACE/trace
-}
-
 bed_up
 for name in data cold late; do
 	make_file $MNT/$name 1M
@@ -35,8 +19,7 @@ start_daemon '[Rule all]' "Path=$MNT/**" 'Holders=report' 'Repair=zero' \
 	'[Rule media]' 'Repair=clear'
 
 watch_page "$(phys_of $MNT/data 65536)"
-dd if=$PMEM of=/dev/null bs=4096 count=1 iflag=direct \
-	skip=$(($(sector_of "$(phys_of $MNT/data 65536)") / 8)) status=none
+read_device "$(phys_of $MNT/data 65536)" > /dev/null
 check "a read of the block device would be seen" bios
 
 # --- mapped by one who hears of it early and by one who does not
