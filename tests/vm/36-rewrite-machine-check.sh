@@ -159,8 +159,10 @@ healed "ext4 without DAX" ""
 # --- XFS without reflink, and without a reverse map
 
 xfs_with reflink=0,rmapbt=1
-make_file $MNT/plain 1M
-keep $MNT/plain plain
+for name in plain untouched; do
+	make_file $MNT/$name 1M
+	keep $MNT/$name $name
+done
 mark_events
 hold mapper sleep --write --offset 8192 $MNT/plain
 phys=$(phys_of $MNT/plain 8192)
@@ -173,6 +175,43 @@ check "it is zeros, all else is as it was" lost $MNT/plain plain 8192 4096
 healed "XFS without reflink" "$phys"
 let_go mapper
 
+# With a reverse map the kernel gives up a page that nobody had mapped, too, and can't reach it then:
+# the first write empties the lists, and nothing reads the page any more.
+mark_events
+phys=$(phys_of $MNT/untouched 8192)
+watch_page "$phys"
+mce_srao $((phys + 1024)) 6
+check_json "$(repaired 8)" "a page that the kernel can't reach is repaired" '.data.state == "repaired"' \
+	"all of it is lost" '.data.repair | .zeroed_bytes == 4096 and (.losses | length) == 1'
+check_equal "each step is on record" "write -14, offline 0, list 0, write 0" "$(sqlite3 "$HWP/state/ledger.sqlite" \
+	"SELECT group_concat(step || ' ' || result, ', ') FROM (SELECT * FROM intent WHERE incident = 8 AND
+		step IN ('write', 'offline', 'list') ORDER BY id)")"
+on_record 8 $MNT/untouched 8192
+check "it is zeros, all else is as it was" lost $MNT/untouched untouched 8192 4096
+healed "XFS without reflink, not mapped" "$phys"
+
+mark_events
+hold early sleep --early-kill --no-touch --offset 65536 $MNT/untouched
+keep $MNT/untouched untouched
+phys=$(phys_of $MNT/untouched 65536)
+watch_page "$phys"
+mce_srao $((phys + 1024)) 6
+check_json "$(wait_event '.incident == 9 and .type == "io.hwpoisond.repair.failed"' 60)" \
+	"while somebody has it mapped, who might be signalled for it, it is not" '.data.reason == "out-of-reach"'
+check "no list has it" eval '[ -z "$(media_list)$(badblocks_list)$(badblocks_list region)" ]'
+check "nothing reads it" ! reads $MNT/untouched 65536
+check_json "$(ctl show 9 --json)" "and the incident stays open" '.state == "left" and .repair.reason == "out-of-reach"'
+kill_daemon
+start_daemon
+check_json "$(ctl show 9 --json)" "over a restart" '.state == "left" and .repair.reason == "out-of-reach"'
+check "who has it mapped saw nothing" ! grep sigbus "$HWP/hold.early"
+let_go early
+check "without them an order repairs it" ctl repair 9
+check "that ends it" repaired 9
+on_record 9 $MNT/untouched 65536
+check "it is zeros, all else is as it was" lost $MNT/untouched untouched 65536 4096
+healed "XFS without reflink, by order" "$phys"
+
 xfs_with reflink=1,rmapbt=0
 make_file $MNT/alone 1M
 keep $MNT/alone alone
@@ -181,7 +220,7 @@ hold mapper sleep --offset 8192 $MNT/alone
 phys=$(phys_of $MNT/alone 8192)
 watch_page "$phys"
 mce_srao "$phys" 6
-check_json "$(repaired 8)" "so is XFS without a reverse map" '.data.state == "repaired"' \
+check_json "$(repaired 10)" "so is XFS without a reverse map" '.data.state == "repaired"' \
 	"all of the page is lost" '.data.repair | .method == "rewrite" and .zeroed_bytes == 4096'
 check "it is zeros, all else is as it was" lost $MNT/alone alone 8192 4096
 healed "XFS without a reverse map" "$phys"
