@@ -250,6 +250,13 @@ bool repair_is_in_quarantine(const struct repair *repair)
 	       !strcmp(repair->reason, "clear-refused");
 }
 
+/* Nor is a page that the kernel can't reach, which our write took from the lists. */
+static bool is_not_whole(const struct repair *repair)
+{
+	return repair_is_in_quarantine(repair) ||
+	       (repair->reason && !strcmp(repair->reason, "out-of-reach"));
+}
+
 static void end_gone(struct flow *f, const struct badblocks *bad)
 {
 	for (size_t i = f->n_journeys; i-- > 0;) {
@@ -262,7 +269,7 @@ static void end_gone(struct flow *f, const struct badblocks *bad)
 		if (incident_is_ram(j->in))
 			continue; /* no list is about it: see flow/ram.c */
 		if (j->busy || (j->stage == STAGE_REPAIR && !searches) ||
-		    badblocks_overlap(bad, j->in->phys) || repair_is_in_quarantine(&j->in->repair))
+		    badblocks_overlap(bad, j->in->phys) || is_not_whole(&j->in->repair))
 			continue;
 		if (nvdimm_is_bad(nvdimm_map(f->parts.nvdimm), j->in->phys) != 0)
 			continue;

@@ -28,6 +28,8 @@ static const char *const remap_steps[] = {
 	"swap: share the spare block with every owner",
 	"read back, continue the processes",
 	"clear: write the quarantined block whole, check badblocks, let it go",
+	"where the kernel can't reach that block since a machine check: map it, take it out of use "
+	"(hard_offline_page), list it as bad, and clear it again",
 	NULL,
 };
 
@@ -37,6 +39,8 @@ static const char *const rewrite_steps[] = {
 	"salvage the good sectors and put them in the ledger",
 	"ask the file again where the page lies and whether it is its own",
 	"write the page whole, in place: them, what the hook gave, and zeros for the rest",
+	"where the kernel can't reach it since a machine check: map it, take it out of use "
+	"(hard_offline_page), list it as bad, and write it again",
 	"read back, check badblocks, continue the processes",
 	NULL,
 };

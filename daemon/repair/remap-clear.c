@@ -10,14 +10,17 @@
  * say so.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "owners/owners.h"
 #include "repair/plan.h"
+#include "repair/reach.h"
 #include "repair/record.h"
 #include "repair/remap-private.h"
 #include "repair/salvage.h"
+#include "source/mce_history.h"
 #include "source/nvdimm.h"
 
 /* A short clear makes progress each time it is repeated, a refusal does not: bounded all the same.
@@ -101,12 +104,88 @@ static int clear_media(struct remap *m)
 	return n_bad > 0 && r == 0 ? -EIO : r;
 }
 
-int remap_clear(struct remap *m)
+static int clear_on_record(struct remap *m, int *ret_failed)
 {
 	_cleanup_(json_object_putp) struct json_object *detail = record_pages(m->pages);
 	int64_t intent;
+	int r;
+
+	r = detail ? journal_intent(m->job->journal, "clear", detail, &intent) : -ENOMEM;
+	if (r < 0)
+		return r;
+	*ret_failed = clear_media(m);
+	return journal_outcome(m->job->journal, intent, *ret_failed, NULL);
+}
+
+/* ---- a block that the kernel can't reach ---- */
+
+/* Only through DAX is a store that can't reach it an error. Where there is a page cache it is an
+ * oops, and so is a read. */
+static int check_way(struct remap *m)
+{
+	struct statx stx;
+
+	if (mce_history_of(m->pages) == MCE_NEVER)
+		return 0;
+	if (statx(m->quarantine_fd, "", AT_EMPTY_PATH, STATX_TYPE, &stx) < 0)
+		return -errno;
+	if (stx.stx_attributes & STATX_ATTR_DAX)
+		return 0;
+	return result_stop(
+		m->result, "waiting", "machine-check",
+		"the files are whole again, but without DAX a block that a machine check "
+		"has hit, or may have, is written after the next boot only; it stays in "
+		"quarantine");
+}
+
+static bool reads_as_zeros(const struct remap *m)
+{
+	static const uint8_t zeros[PAGE_BYTES];
+	uint8_t page[PAGE_BYTES];
+
+	return pread(m->quarantine_fd, page, sizeof(page), (off_t)remap_quarantine_offset(m)) ==
+		       sizeof(page) &&
+	       !memcmp(page, zeros, sizeof(page));
+}
+
+/* Where it is the kernel and not the platform that failed, make it reach the block, and clear once
+ * more. *failed is what came of the clear. */
+static int clear_out_of_reach(struct remap *m, int *failed)
+{
+	struct reach page = {
+		.job = m->job,
+		.fd = m->quarantine_fd,
+		.file_offset_bytes = remap_quarantine_offset(m),
+		.page = m->pages,
+		.incident = m->in->phys,
+	};
+	int r;
+
+	if (remap_n_pages(m) > 1 || count_bad(m) != 0 || !reach_is_needed(&page, *failed))
+		return 0;
+	r = reach_page(&page);
+	if (r == -EPIPE || r == -ENOMEM || r == -EREMOTEIO)
+		return r;
+	if (r < 0)
+		return result_stop(
+			m->result, "failed", "clear-refused",
+			"the files are whole again, but the kernel can't reach the block "
+			"since a machine check, and can't be made to (%s); it stays in "
+			"quarantine",
+			strerror(-r));
+	r = clear_on_record(m, failed);
+	if (r >= 0 && *failed >= 0 && !reads_as_zeros(m))
+		*failed = -EIO;
+	return r;
+}
+
+int remap_clear(struct remap *m)
+{
 	int r, failed;
 
+	r = check_way(m);
+	if (r != 0)
+		return r;
 	r = sole_owner(m);
 	if (r < 0)
 		return r;
@@ -114,12 +193,10 @@ int remap_clear(struct remap *m)
 		return result_stop(m->result, "waiting", "moved",
 				   "the block has an owner that it did not have before");
 
-	r = journal_intent(m->job->journal, "clear", detail, &intent);
-	if (r < 0)
-		return r;
-	failed = clear_media(m);
-	r = journal_outcome(m->job->journal, intent, failed, NULL);
-	if (r < 0)
+	r = clear_on_record(m, &failed);
+	if (r == 0 && failed < 0)
+		r = clear_out_of_reach(m, &failed);
+	if (r != 0)
 		return r;
 	if (failed < 0)
 		return result_stop(m->result, "failed", "clear-refused",

@@ -151,6 +151,8 @@ static int explain_fs(int r, struct page_result *ret)
 	if (r == -EBUSY)
 		return result_stop(ret, "waiting", "frozen",
 				   "the filesystem is frozen, nothing can be written");
+	if (r == -ENOSPC || r == -EDQUOT)
+		return result_explain(ret, -ENOSPC);
 	if (r == -EOPNOTSUPP)
 		return result_stop(ret, "failed", "block-size",
 				   "the filesystem's blocks are not %u bytes", PAGE_BYTES);
@@ -358,8 +360,10 @@ static int run_one(const struct repair_job *job, struct incident *in, const stru
 		   struct repair_fs *fs)
 {
 	struct page_result result;
-	int r = run_page(job, in, page, fs, &result);
+	int r = 0;
 
+	if (!restore_waits(job->restored, page->phys_start, &result))
+		r = run_page(job, in, page, fs, &result);
 	return r < 0 ? r : add_up(in, &result);
 }
 

@@ -6,6 +6,7 @@
 
 #include "incident.h"
 #include "repair/restore.h"
+#include "repair/result.h"
 
 /* Sectors of one page that are lost and follow each other. */
 struct lost_run {
@@ -15,9 +16,17 @@ struct lost_run {
 	uint8_t data[PAGE_BYTES];
 };
 
+/* A page for which nothing was asked, as its repair would wait. */
+struct waiting_page {
+	uint64_t phys_start;
+	struct page_result result;
+};
+
 struct restore {
 	struct lost_run *runs; /* sorted */
 	size_t n_runs;
+	struct waiting_page *waiting;
+	size_t n_waiting;
 };
 
 /* The name of the file in which the bytes of a run are expected. */

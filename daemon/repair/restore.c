@@ -25,6 +25,7 @@
 #include "json-fields.h"
 #include "owners/handle.h"
 #include "policy/verdict.h"
+#include "repair/ready.h"
 #include "repair/record.h"
 #include "repair/restore-private.h"
 #include "repair/salvage.h"
@@ -47,6 +48,7 @@ struct restore *restore_free(struct restore *r)
 	if (!r)
 		return NULL;
 	free(r->runs);
+	free(r->waiting);
 	free(r);
 	return NULL;
 }
@@ -82,17 +84,45 @@ static uint32_t bytes_in_files(const struct repair_fs *fs, const struct incident
 	return most;
 }
 
-static int lost_sectors(const struct repair_job *job, uint64_t phys_start, uint32_t *ret)
+static bool is_pinned(const struct incident *in, uint64_t phys_start)
+{
+	struct range page = { phys_start, PAGE_BYTES };
+
+	for (size_t i = 0; i < in->n_owners; i++)
+		if (record_is_in_store(&in->owners[i]) &&
+		    range_overlaps(
+			    (struct range){ in->owners[i].phys_start, in->owners[i].length_bytes },
+			    page))
+			return true;
+	return false;
+}
+
+/*
+ * Will an earlier attempt's salvage be taken, hook and all? By a remap while the page is pinned, by
+ * a rewrite after a write that failed; others save anew.
+ */
+static int takes_earlier_salvage(const struct repair_job *job, const struct incident *in,
+				 uint64_t phys_start)
+{
+	struct salvaged_page saved;
+	int r = is_pinned(in, phys_start) ? 1 : record_write_failed(job->journal, phys_start);
+
+	if (r <= 0)
+		return r;
+	r = journal_get_salvage(job->journal, phys_start, &saved);
+	return r == -ENOENT ? 0 : r < 0 ? r : 1;
+}
+
+static int lost_sectors(const struct repair_job *job, const struct incident *in,
+			uint64_t phys_start, uint32_t *ret)
 {
 	_cleanup_(badblocks_freep) struct badblocks *bad = NULL;
-	struct salvaged_page saved;
 	int r;
 
 	*ret = 0;
-	/* One that was cut off: what was saved then counts, hook and all. */
-	r = journal_get_salvage(job->journal, phys_start, &saved);
-	if (r != -ENOENT)
-		return r;
+	r = takes_earlier_salvage(job, in, phys_start);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	r = nvdimm_bad_within(job->map, (struct range){ phys_start, PAGE_BYTES }, &bad);
 	if (r < 0)
 		return r;
@@ -125,9 +155,33 @@ static int add_runs(struct restore *all, uint64_t phys_start, uint32_t sectors, 
 	return 0;
 }
 
-static int find_lost(const struct repair_job *job, const struct repair_fs *fs,
-		     const struct incident *in, const struct page_plan *pages, size_t n_pages,
-		     struct restore *all)
+static int add_waiting(struct restore *all, uint64_t phys_start, const struct page_result *result)
+{
+	struct waiting_page *grown = reallocarray(all->waiting, all->n_waiting + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	all->waiting = grown;
+	all->waiting[all->n_waiting++] = (struct waiting_page){ phys_start, *result };
+	return 0;
+}
+
+/* These bytes of the page are to be asked for, unless it would wait. */
+static int add_page(const struct repair_job *job, struct repair_fs *fs, const struct incident *in,
+		    const struct page_plan *page, uint32_t sectors, uint32_t n_bytes,
+		    struct restore *all)
+{
+	struct page_result result;
+	int r = ready_look(job, fs, in, page, &result);
+
+	if (r < 0)
+		return r;
+	return r > 0 ? add_waiting(all, page->phys_start, &result)
+		     : add_runs(all, page->phys_start, sectors, n_bytes);
+}
+
+static int find_lost(const struct repair_job *job, struct repair_fs *fs, const struct incident *in,
+		     const struct page_plan *pages, size_t n_pages, struct restore *all)
 {
 	uint32_t sectors, n_bytes;
 	int r = 0;
@@ -135,10 +189,10 @@ static int find_lost(const struct repair_job *job, const struct repair_fs *fs,
 	for (size_t i = 0; r >= 0 && i < n_pages; i++) {
 		if (!pages[i].method || !pages[i].method->writes_files || pages[i].dev != fs->dev)
 			continue;
-		r = lost_sectors(job, pages[i].phys_start, &sectors);
+		r = lost_sectors(job, in, pages[i].phys_start, &sectors);
 		n_bytes = r >= 0 && sectors ? bytes_in_files(fs, in, pages[i].phys_start) : 0;
 		if (r >= 0 && n_bytes)
-			r = add_runs(all, pages[i].phys_start, sectors, n_bytes);
+			r = add_page(job, fs, in, &pages[i], sectors, n_bytes, all);
 	}
 	return r;
 }
@@ -337,7 +391,7 @@ static int ask(const struct repair_job *job, const struct rule *rule, struct inc
 	return r < 0 ? r : note(in, rule, ran, given_bytes(all), complaint);
 }
 
-int restore_ask(const struct repair_job *job, const struct repair_fs *fs, struct incident *in,
+int restore_ask(const struct repair_job *job, struct repair_fs *fs, struct incident *in,
 		const struct page_plan *pages, size_t n_pages, struct restore **ret)
 {
 	_cleanup_(restore_freep) struct restore *all = NULL;
@@ -356,6 +410,16 @@ int restore_ask(const struct repair_job *job, const struct repair_fs *fs, struct
 	if (r < 0)
 		return r;
 	*ret = TAKE(all);
+	return 0;
+}
+
+int restore_waits(const struct restore *r, uint64_t phys_start, struct page_result *ret)
+{
+	for (size_t i = 0; r && i < r->n_waiting; i++)
+		if (r->waiting[i].phys_start == phys_start) {
+			*ret = r->waiting[i].result;
+			return 1;
+		}
 	return 0;
 }
 

@@ -4,7 +4,8 @@
  *
  * Before anybody is paused or anything is changed: a hook may take its time. What it gives is kept
  * in memory, and merged with what is salvaged afterwards: bytes that are still there win over bytes
- * from elsewhere.
+ * from elsewhere. A hook is run last of all that can be looked at before, so that a repair that
+ * waits, and is tried again and again, does not run it each time.
  */
 #pragma once
 
@@ -12,6 +13,7 @@
 #include "repair/fs.h"
 #include "repair/plan.h"
 #include "repair/repair.h"
+#include "repair/result.h"
 
 #define RESTORE_MAX_PAGES 256u /* at once, for one run of the hook; of one block of memory */
 
@@ -23,10 +25,14 @@ struct restore;
  * hook_detail. 0 with *ret (NULL: nothing was given), whatever the hook did; negative errno: it is
  * not on record, or no memory.
  */
-int restore_ask(const struct repair_job *job, const struct repair_fs *fs, struct incident *in,
+int restore_ask(const struct repair_job *job, struct repair_fs *fs, struct incident *in,
 		const struct page_plan *pages, size_t n_pages, struct restore **ret);
 struct restore *restore_free(struct restore *r); /* NULL is fine; returns NULL */
 DEFINE_CLEANUP(struct restore *, restore_free);
+
+/* 1 with *ret: this page's repair would wait, nothing was asked for it and it is not to be begun;
+ * 0. r may be NULL. */
+int restore_waits(const struct restore *r, uint64_t phys_start, struct page_result *ret);
 
 /* Fill in lost sectors of the page that the hook gave, and mark them so. r may be NULL. */
 void restore_merge(const struct restore *r, struct salvaged_page *page);

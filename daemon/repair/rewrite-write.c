@@ -20,6 +20,7 @@
 #include "policy/verdict.h"
 #include "repair/damage.h"
 #include "repair/extent.h"
+#include "repair/reach.h"
 #include "repair/record.h"
 #include "repair/restore.h"
 #include "repair/rewrite-private.h"
@@ -119,6 +120,66 @@ int rewrite_salvage(struct rewrite *w)
 	}
 	memset(w->saved.data + length, 0, PAGE_BYTES - length);
 	return journal_put_salvage(w->job->journal, &w->saved, 1);
+}
+
+/* ---- reach ---- */
+
+static struct reach reach_of(const struct rewrite *w)
+{
+	return (struct reach){
+		.job = w->job,
+		.fd = w->target.fd,
+		.file_offset_bytes = w->target.page_offset_bytes,
+		.page = w->page,
+		.incident = w->in->phys,
+	};
+}
+
+bool rewrite_is_out_of_reach(const struct rewrite *w)
+{
+	struct reach page = reach_of(w);
+	uint8_t byte;
+
+	return reach_is_needed(&page, -EFAULT) && nvdimm_is_bad(w->job->map, w->page) == 0 &&
+	       pread(w->target.fd, &byte, 1, (off_t)w->target.page_offset_bytes) < 0 &&
+	       errno == EFAULT;
+}
+
+/* Who has it mapped may have asked for a signal when memory is taken out of use: not for our sake.
+ */
+static const struct holder *find_mapper(const struct rewrite *w)
+{
+	for (size_t i = 0; !w->leased && i < w->in->n_holders; i++)
+		if (w->in->holders[i].maps)
+			return &w->in->holders[i];
+	return NULL;
+}
+
+int rewrite_reach(struct rewrite *w)
+{
+	const struct holder *mapper = find_mapper(w);
+	struct reach page = reach_of(w);
+	int r;
+
+	if (!w->out_of_reach)
+		return 0;
+	if (mapper)
+		return result_stop(
+			w->result, "failed", "out-of-reach",
+			"the kernel can't reach the page since a machine check, and can't "
+			"be made to while process %d (%s) has it mapped",
+			mapper->pid, mapper->comm);
+	r = reach_page(&page);
+	if (r == -EPIPE || r == -ENOMEM || r == -EREMOTEIO)
+		return r;
+	if (r < 0)
+		return result_stop(
+			w->result, "failed", "out-of-reach",
+			"the kernel can't reach the page since a machine check, and can't "
+			"be made to (%s): nothing reads or writes it before the next boot",
+			strerror(-r));
+	w->out_of_reach = false;
+	return 0;
 }
 
 /* ---- write ---- */
@@ -229,13 +290,21 @@ static int write_whole(struct rewrite *w, const struct way *way)
 }
 
 /*
- * The block device is not written where the kernel may have dropped the page from its own map: what
- * fails through a file would be an oops there.
+ * Where the kernel may have dropped the page from its own map, a store that would fail through DAX
+ * is an oops: so the block device is not written, nor a file without DAX on XFS. For ext4 the
+ * kernel drops no page that nobody has mapped through DAX.
  */
 static int check_way(struct rewrite *w)
 {
-	if (w->target.length_bytes == PAGE_BYTES || mce_history_of(w->page) == MCE_NEVER)
+	bool past_dax = !w->target.dax && strcmp(w->fs->filesystem, "ext4");
+
+	if ((w->target.length_bytes == PAGE_BYTES && !past_dax) ||
+	    mce_history_of(w->page) == MCE_NEVER)
 		return 0;
+	if (past_dax)
+		return result_stop(w->result, "waiting", "machine-check",
+				   "a page that a machine check has hit, or may have, is written "
+				   "through DAX only, or after the next boot");
 	return result_stop(w->result, "failed", "machine-check",
 			   "the last page of a file is not written where a machine check has hit "
 			   "it, or may have");
@@ -267,6 +336,9 @@ static int write_on_record(struct rewrite *w, const struct way *way)
 		return -EREMOTEIO;
 	if (r != 0)
 		return r;
+	w->out_of_reach = written == -EFAULT && rewrite_is_out_of_reach(w);
+	if (w->out_of_reach)
+		return 0;
 	if (written == -EFAULT || written == -EIO)
 		return result_stop(
 			w->result, "failed", "clear-refused",
@@ -295,7 +367,7 @@ int rewrite_write(struct rewrite *w)
 		return r;
 	r = write_on_record(w, &way);
 	close_way(w, &way);
-	if (r != 0)
+	if (r != 0 || w->out_of_reach)
 		return r;
 	settle_time(w, &st);
 	/* Where it can't be written, the ledger has it. */

@@ -70,6 +70,26 @@ static int open_target(struct rewrite *w)
 	return 0;
 }
 
+/*
+ * Of a page that no list has any more. A file that can't be opened is not asked, and neither is one
+ * whose page was never written to.
+ */
+static int is_out_of_reach(struct rewrite *w)
+{
+	struct page_result unused, *result = w->result;
+	int r = record_write_failed(w->job->journal, w->page.start_bytes);
+
+	if (r <= 0)
+		return r;
+	w->result = &unused;
+	r = open_target(w);
+	w->result = result;
+	if (r == 0)
+		w->out_of_reach = rewrite_is_out_of_reach(w);
+	target_close(&w->target);
+	return w->out_of_reach;
+}
+
 static int begin(struct rewrite *w)
 {
 	_cleanup_(json_object_putp) struct json_object *detail = record_pages(w->page);
@@ -107,6 +127,17 @@ static int let_others_in(struct rewrite *w, int result)
 	return writers_continue(w->job, &w->writers, result);
 }
 
+/* The first write of a page that is out of reach finds that out, and clears the media. */
+static int write_in_reach(struct rewrite *w)
+{
+	int r = rewrite_write(w);
+
+	if (r != 0 || !w->out_of_reach)
+		return r;
+	r = rewrite_reach(w);
+	return r != 0 ? r : rewrite_write(w);
+}
+
 static int heal(struct rewrite *w)
 {
 	int r;
@@ -117,10 +148,13 @@ static int heal(struct rewrite *w)
 	r = rewrite_check_owner(w);
 	if (r != 0)
 		return r;
+	r = rewrite_reach(w);
+	if (r != 0)
+		return r;
 	r = rewrite_salvage(w);
 	if (r != 0)
 		return r;
-	r = rewrite_write(w);
+	r = write_in_reach(w);
 	if (r != 0)
 		return r;
 	return rewrite_verify(w);
@@ -138,6 +172,10 @@ static int run(struct rewrite *w)
 	if (r < 0)
 		return r;
 	r = nvdimm_is_bad(w->job->map, w->page);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		r = is_out_of_reach(w);
 	if (r < 0)
 		return r;
 	if (r == 0)

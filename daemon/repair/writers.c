@@ -32,6 +32,19 @@ static int check_pausable(const struct repair_job *job, const struct incident *i
 	return 0;
 }
 
+int writers_may_stop(const struct repair_job *job, const struct incident *in,
+		     struct page_result *result)
+{
+	struct writers w = { 0 };
+	int r;
+
+	r = pause_candidates(job->proc_fd, in, &w.paused);
+	if (r >= 0)
+		r = check_pausable(job, in, &w, result);
+	writers_done(&w);
+	return r;
+}
+
 int writers_stop(const struct repair_job *job, const struct incident *in, struct writers *w,
 		 struct page_result *result)
 {

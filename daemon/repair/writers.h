@@ -11,6 +11,11 @@ struct writers {
 	int64_t intent; /* "pause"; 0: nobody was stopped */
 };
 
+/* Could they all be stopped? 0: yes; 1: not so, which is set as "waiting", "held"; negative errno.
+ */
+int writers_may_stop(const struct repair_job *job, const struct incident *in,
+		     struct page_result *result);
+
 /*
  * Stop them, unless one of them must not be: then nobody is. 0: they stand; 1: the outcome is known
  * and set ("waiting", "held"); negative errno.

@@ -156,10 +156,21 @@ check "the journal has it, found by the incident's number" jq -se '
 journalctl -u hwpoisond.service -o cat HWPOISOND_INCIDENT=1 | sed 's/^/# /'
 check "each with a line to read" jq -se 'all(.[]; .MESSAGE | strings | length > 10)' $HWP/journal.jsonl
 
+# --- a page that the kernel can't reach, for which the service writes in /sys
+
+mark_events
+phys=$(phys_of $MNT/data 16384)
+mce_srao "$phys" 6
+check_json "$(wait_event '.type == "io.hwpoisond.poison.gone"' 60)" "a machine check on a page that nobody has mapped is repaired" \
+	'.data.state == "repaired"' "with all of it lost" '.data.repair.zeroed_bytes == 4096'
+check_equal "the media are clean" "" "$(media_list)$(badblocks_list)"
+check "the device can be read there" read_device "$phys"
+
 # --- reload
 
+mark_events
 poison "$(phys_of $MNT/keep)" 512 notify
-wait_event '.type == "io.hwpoisond.poison.resolved" and .incident == 2' 20 >/dev/null
+wait_event '.type == "io.hwpoisond.poison.resolved" and .incident == 3' 20 >/dev/null
 mv /var/log/hwpoisond/events.jsonl /var/log/hwpoisond/events.jsonl.1
 EVENTS_FROM=1
 sed -i "s,^Path=$MNT/keep,&\nHolders=signal," /etc/hwpoisond/hwpoisond.conf.d/site.conf

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# guest: --timeout 600
 #
 # Claim: bad pages in a row are remapped in one go, with the same bytes lost, saved and on record as
 # page by page: of two owners, with a page that is bad in parts, under a process that reads and one
-# that stores all the time. Where the platform refuses to clear, each goes by itself, and nothing is
-# counted twice.
+# that stores all the time. Where the platform refuses to clear, or no room is free in one piece, each
+# goes by itself, and nothing is counted twice.
 
 . "$SRCDIR/tests/vm/lib.sh"
 
@@ -141,5 +142,52 @@ lists $MNT/refused "$n" $(pages 24 31) $((31 * 4096)) $((130000 - 31 * 4096))
 check "what was lost is lost, and no more" lost $MNT/refused refused $((24 * 4096)) $((130000 - 24 * 4096))
 check_equal "the media are clean" "" "$(media_list)$(badblocks_list)$(badblocks_list region)"
 check "no quarantine is left" [ ! -e $MNT/.hwpoisond ]
+
+# --- all that is free are single blocks
+
+keep $MNT/own own
+xfs_io -x -c 'resblks 0' $MNT
+for size in 32M 4M 64K 4K; do
+	for ((i = 0; ; i++)); do
+		fallocate -l $size $MNT/fill.$size.$i 2>/dev/null || break
+	done
+	rm -f $MNT/fill.$size.$i
+done
+for file in $MNT/fill.32M.*; do
+	for ((i = 0; i < 800; i += 2)); do
+		echo "fpunch $((i * 4096)) 4096"
+	done | xfs_io "$file"
+done
+# XFS keeps some room for its own trees, which is free in one piece: until there are as many blocks here
+# and there as it wants.
+longest=0
+for ((i = 0; i < 20; i++)); do
+	sync -f $MNT
+	xfs_io -r -c fsmap $MNT |
+		awk '/free space/ { if ($NF > l) l = $NF; n++ } END { print n + 0, l + 0 }' > "$HWP/free"
+	read -r n_free longest < "$HWP/free"
+	[ "$longest" -gt 8 ] || break
+	fallocate -l $((longest * 512)) $MNT/more.$i
+done
+check_equal "there is room for a block here and a block there" 8 "$longest"
+check "and for many" [ "$n_free" -gt 64 ]
+mark_events
+hold reader check --offset $((40 * 4096)) --length 4096 $MNT/own
+hold watcher sleep --offset $((55 * 4096)) $MNT/own
+poison $((own + 41 * 4096)) $((10 * 4096 + 1024)) notify
+n=$(incident_at $((own + 41 * 4096)))
+check_json "$(mended "$n")" "pages in a row are repaired there" '.data.state == "repaired"' \
+	"with as many bytes lost and saved" '.data.repair.zeroed_bytes == 10 * 4096 + 1024 and .data.repair.salvaged_bytes == 3072' \
+	"each is listed once" '.data.repair.losses | length == 11'
+check_equal "tried in one go, and then one by one" "$(goes $((own + 41 * 4096)) $((11 * 4096))) 11" "$(steps "$n" remap)"
+check_equal "swapped one by one" "0 11" "$(steps "$n" swap)"
+check "the file has lost these bytes and no others" lost $MNT/own own $((41 * 4096)) $((10 * 4096 + 1024))
+# shellcheck disable=SC2046
+lists $MNT/own "$n" $(pages 41 51) $((51 * 4096)) 1024
+check "nobody saw a signal" ! grep -i sigbus "$HWP/hold.reader" "$HWP/hold.watcher"
+check_equal "the media are clean" "" "$(media_list)$(badblocks_list)$(badblocks_list region)"
+check "no quarantine is left" [ ! -e $MNT/.hwpoisond ]
+let_go reader
+let_go watcher
 stop_daemon
 done_checks

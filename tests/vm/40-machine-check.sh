@@ -2,29 +2,14 @@
 #
 # Real machine checks on persistent memory. The kernel drops the whole page from
 # its own map then: a read of the block device there is an oops, so nothing of
-# the page is saved, however few bytes are bad, and a block that nobody can write
-# stays in quarantine.
+# the page is saved, however few bytes are bad. A block that the kernel can't even
+# write, since nobody had it mapped, is brought back into its reach, or else stays
+# in quarantine.
 
 . "$SRCDIR/tests/vm/lib.sh"
 
-# Every bio for these sectors of pmem0 from now on, whoever sends it.
-TRACE=/sys/kernel/tracing
-watch_page() {
-	local first
-	first=$(sector_of "$1")
-
-	echo 0 > $TRACE/events/block/block_bio_queue/enable
-	echo "sector >= $first && sector < $((first + 8))" > $TRACE/events/block/block_bio_queue/filter
-	echo > $TRACE/trace
-	echo 1 > $TRACE/events/block/block_bio_queue/enable
-}
-
-bios() {
-	grep block_bio_queue: $TRACE/trace
-}
-
 bed_up
-for name in data cold late; do
+for name in data cold late out; do
 	make_file $MNT/$name 1M
 	keep $MNT/$name $name
 done
@@ -35,8 +20,7 @@ start_daemon '[Rule all]' "Path=$MNT/**" 'Holders=report' 'Repair=zero' \
 	'[Rule media]' 'Repair=clear'
 
 watch_page "$(phys_of $MNT/data 65536)"
-dd if=$PMEM of=/dev/null bs=4096 count=1 iflag=direct \
-	skip=$(($(sector_of "$(phys_of $MNT/data 65536)") / 8)) status=none
+read_device "$(phys_of $MNT/data 65536)" > /dev/null
 check "a read of the block device would be seen" bios
 
 # --- mapped by one who hears of it early and by one who does not
@@ -84,22 +68,47 @@ check "nothing is left in quarantine" test ! -e $MNT/.hwpoisond
 let_go default
 let_go early
 
-# --- never mapped
+# --- never mapped: the first write can't reach it, and empties the lists
 
+hold early sleep --early-kill --no-touch --offset 8192 $MNT/out
+mark_events
+phys=$(phys_of $MNT/out 8192)
+watch_page "$phys"
+mce_srao $((phys + 1024)) 6
+check_json "$(wait_event '.type == "io.hwpoisond.poison.gone" and .incident == 2' 60)" \
+	"a page that nobody had mapped is repaired" '.data.state == "repaired"' \
+	"it is lost whole" '.data.repair | .method == "remap" and .zeroed_bytes == 4096 and .salvaged_bytes == 0'
+check_equal "each step is on record" "clear -14, offline 0, list 0, clear 0" "$(sqlite3 "$HWP/state/ledger.sqlite" \
+	"SELECT group_concat(step || ' ' || result, ', ') FROM (SELECT * FROM intent WHERE incident = 2 AND
+		step IN ('clear', 'offline', 'list') ORDER BY id)")"
+check_equal "nothing else was found" "" "$(events '.type == "io.hwpoisond.poison.found" and .incident != 2')"
+check "the file is elsewhere, with 4096 zeros" lost $MNT/out out 8192 4096
+check "nobody read the block device there" ! bios
+check "which can be read now" read_device "$phys"
+check_equal "the media are clean" "" "$(media_list)$(badblocks_list)$(badblocks_list region)"
+check "nothing is left in quarantine" test ! -e $MNT/.hwpoisond
+check "who has the file mapped saw nothing" ! grep sigbus "$HWP/hold.early"
+check "and can store where it was" write_page $MNT/out 8192
+let_go early
+
+# --- the same where the kernel does not let anybody take memory out of use
+
+mkdir $HWP/none
+mount --bind $HWP/none /sys/devices/system/memory
 mark_events
 phys=$(phys_of $MNT/cold 8192)
 watch_page "$phys"
 mce_srao "$phys" 6
 check "a block that can't be written is not called clean" wait_event '
-	.type == "io.hwpoisond.repair.failed" and .incident == 2 and .data.reason == "clear-refused"' 40
+	.type == "io.hwpoisond.repair.failed" and .incident == 3 and .data.reason == "clear-refused"' 40
 check "the file is elsewhere, with 4096 zeros" lost $MNT/cold cold 8192 4096
-quarantine=$(echo $MNT/.hwpoisond/2-*.quarantine)
+quarantine=$(echo $MNT/.hwpoisond/3-*.quarantine)
 check "the block is in quarantine" test "$(phys_of "$quarantine")" = "$phys"
 check_equal "though no list has it" "" "$(badblocks_list)$(badblocks_list region)"
-check "an order fails as well" ! ctl repair 2
+check "an order fails as well" ! ctl repair 3
 check "and keeps it there" test "$(phys_of "$quarantine")" = "$phys"
-check_json "$(ctl show 2 --json)" "the incident stays open" \
-	'.state == "left" and .repair.state == "failed" and .repair.zeroed_bytes == 4096 and .repair.salvaged_bytes == 0'
+check_json "$(ctl show 3 --json)" "why is told" '.repair.detail | test("can.t reach the block since a machine check")' \
+	"the incident stays open" '.state == "left" and .repair.state == "failed" and .repair.zeroed_bytes == 4096 and .repair.salvaged_bytes == 0'
 check "nobody read the block device there" ! bios
 
 # --- in free space
@@ -108,8 +117,8 @@ mark_events
 watch_page "$free"
 mce_srao "$free" 6
 check "free space is not cleared by command" wait_event '
-	.type == "io.hwpoisond.repair.waiting" and .incident == 3 and .data.reason == "machine-check"' 40
-check_events "it is nobody's" '.[] | select(.type == "io.hwpoisond.poison.resolved" and .incident == 3).data |
+	.type == "io.hwpoisond.repair.waiting" and .incident == 4 and .data.reason == "machine-check"' 40
+check_events "it is nobody's" '.[] | select(.type == "io.hwpoisond.poison.resolved" and .incident == 4).data |
 	.owners_complete and (.owners | all(.kind == "free"))'
 check "nobody read the block device there" ! bios
 
@@ -123,14 +132,22 @@ mce_srao $((phys + 512)) 6
 check "badblocks has it" wait_until 10 eval 'grep -q "^$(($(sector_of "$phys") + 1)) " /sys/block/pmem0/badblocks'
 mark_events
 start_daemon
-wait_event '.type == "io.hwpoisond.poison.gone" and .incident == 4' 40 > /dev/null
+wait_event '.type == "io.hwpoisond.poison.gone" and .incident == 5' 40 > /dev/null
 check_events "a daemon that starts later knows from the kernel's log" \
-	'.[] | select(.type == "io.hwpoisond.repair.done" and .incident == 4).data.repair |
+	'.[] | select(.type == "io.hwpoisond.repair.done" and .incident == 5).data.repair |
 		.zeroed_bytes == 4096 and .salvaged_bytes == 0'
 check "nobody read the block device there" ! bios
 check "the page is zeros, all else is as it was" lost $MNT/late late 4096 4096
 check "what is in quarantine is still there" test "$(phys_of "$quarantine")" != ""
-check_json "$(ctl show 2 --json)" "and its incident open" '.state == "left"'
+check_json "$(ctl show 3 --json)" "and its incident open" '.state == "left"'
+umount /sys/devices/system/memory
+phys=$(phys_of "$quarantine")
+check "when the kernel lets us, an order repairs it" ctl repair 3
+check "that ends it" wait_event '.type == "io.hwpoisond.poison.gone" and .incident == 3' 20
+check "nothing is left in quarantine" test ! -e $MNT/.hwpoisond
+check "its block can be read" read_device "$phys"
+check "with no more of the file lost" lost $MNT/cold cold 8192 4096
 let_go mapper
+check "the kernel did not oops" eval '! dmesg | grep -Eq "Oops|BUG:"'
 stop_daemon
 done_checks

@@ -149,6 +149,75 @@ start_daemon
 check "the next start asks again and finishes" wait_event '.type == "io.hwpoisond.poison.gone" and .data.state == "repaired"' 60
 check "with the bytes that were" intact $MNT/cold cold
 
+# --- a repair that waits is tried again, and asks when nothing is known to be in its way
+
+for name in fixed held late; do
+	make_file $MNT/$name 64K
+	keep $MNT/$name $name
+	cp -p $MNT/$name /run/replica/
+done
+hook counted <<< 'cat > /run/hooks/question; for f in $(jq -r ".restore.ranges[].files[].paths[]" /run/hooks/question); do echo "$f"; done >> /run/hooks/asked; exec /run/hooks/replica < /run/hooks/question'
+use counted 'PauseHolders=no'
+
+# asked FILE: how often.
+asked() {
+	grep -c "^$MNT/$1$" /run/hooks/asked
+}
+
+touch /run/hooks/asked
+mark_events
+hold mapper sleep --map shared --write --no-touch --release-on-term --offset 8192 $MNT/held
+chattr +i $MNT/fixed
+phys_fixed=$(phys_of $MNT/fixed 4096) phys_held=$(phys_of $MNT/held 8192)
+poison "$phys_fixed" 512 notify
+poison "$phys_held" 512 notify
+for each in "$phys_fixed immutable" "$phys_held held"; do
+	check_json "$(wait_event '.type == "io.hwpoisond.repair.waiting" and .data.phys_start == "'"${each% *}"'"' 60)" \
+		"one waits: ${each#* }" ".data.repair.reason == \"${each#* }\""
+done
+sleep 20				# past the first try of each
+check_equal "no hook was run for what waits" "0 0" "$(asked fixed) $(asked held)"
+chattr -i $MNT/fixed
+kill -TERM "$(held mapper)"
+for each in "$phys_fixed fixed" "$phys_held held"; do
+	check "${each#* } goes on" \
+		wait_event '.type == "io.hwpoisond.poison.gone" and .data.phys_start == "'"${each% *}"'"' 120
+	check_equal "its hook was run once" 1 "$(asked "${each#* }")"
+	check "with what it gave the file is what it was" intact $MNT/"${each#* }" "${each#* }"
+done
+let_go mapper
+
+# What nothing tells before: all that is free is bad. What the hook gave then is not forgotten.
+for size in 64M 4M 64K 4K; do
+	for ((n = 0; ; n++)); do
+		fallocate -l $size $MNT/fill.$size.$n 2>/dev/null || break
+	done
+	rm -f $MNT/fill.$size.$n
+done
+check "the filesystem is full" ! fallocate -l 4K $MNT/more
+mark_events
+phys=$(phys_of $MNT/late 4096)
+poison "$phys" 512 notify
+event=$(wait_event '.type == "io.hwpoisond.repair.waiting"' 60)
+n=$(jq .incident <<< "$event")
+check_json "$event" "a full one lets it wait" '.data.repair.reason == "no-space"'
+check_equal "and no hook is run for that" 0 "$(asked late)"
+rm $MNT/fill.64K.0
+sync -f $MNT
+start=$(pmem_start)
+xfs_io -r -c fsmap $MNT | sed -nE 's/.*\[([0-9]+)\.\.([0-9]+)\]: free space.*/\1 \2/p' > $HWP/free
+while read -r first last; do
+	poison $((start + first * 512)) $(((last + 1 - first) * 512)) notify
+done < $HWP/free
+check "where all that is free is bad, it waits as well" ! ctl repair "$n"
+check_json "$(ctl show "$n" --json)" "for the same reason" '.repair.reason == "no-space"'
+n_asked=$(asked late)
+check "though the hook was run" [ "$n_asked" -gt 0 ]
+rm -f $MNT/fill.*
+check "with room it goes on" wait_event '.type == "io.hwpoisond.poison.gone" and .data.phys_start == "'"$phys"'"' 120
+check "with what the hook gave" intact $MNT/late late
+check "for which it was run again" [ "$(asked late)" -gt "$n_asked" ]
+
 # --- a page that a machine check has taken whole
 
 use replica

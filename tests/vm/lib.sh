@@ -289,6 +289,28 @@ mce_srar() {
 	monitor "mce -b ${2:-1} 9 0xbd80000000000134 0x7 $(printf '0x%x' "$1") 0x8c"
 }
 
+# watch_page PHYS: from now on, every bio for this page of pmem0, whoever sends it.
+TRACE=/sys/kernel/tracing
+watch_page() {
+	local first
+	first=$(sector_of "$1")
+
+	echo 0 > $TRACE/events/block/block_bio_queue/enable
+	echo "sector >= $first && sector < $((first + 8))" > $TRACE/events/block/block_bio_queue/filter
+	echo > $TRACE/trace
+	echo 1 > $TRACE/events/block/block_bio_queue/enable
+}
+
+# bios: those that came.
+bios() {
+	grep block_bio_queue: $TRACE/trace
+}
+
+# read_device PHYS: the page that it lies in, past the page cache. Where the kernel has lost it, an oops.
+read_device() {
+	dd if=$PMEM bs=4096 count=1 iflag=direct skip=$(($(sector_of "$1") / 8)) status=none
+}
+
 # --- processes to harm
 
 # hold NAME MODE ARGUMENT...: a holdfile in the background, which is ready when
