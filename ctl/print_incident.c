@@ -98,9 +98,10 @@ static void print_owner(const struct owner *owner)
 
 	if (in_file)
 		printf(", offset %" PRIu64, owner->file_offset_bytes);
-	printf(", %" PRIu64 " bytes%s%s%s%s", owner->length_bytes, owner->shared ? ", shared" : "",
-	       owner->unwritten ? ", unwritten" : "", owner->unlinked ? ", unlinked" : "",
-	       owner->rereadable ? ", can be read again" : "");
+	printf(", %" PRIu64 " bytes%s%s%s%s%s", owner->length_bytes,
+	       owner->shared ? ", shared" : "", owner->unwritten ? ", unwritten" : "",
+	       owner->realtime ? ", on the realtime device" : "",
+	       owner->unlinked ? ", unlinked" : "", owner->rereadable ? ", can be read again" : "");
 	print_namespace(owner->mount_pid, owner->mount_container);
 	printf("\n");
 	for (char **path = owner->paths; path && *path && *++path;) {

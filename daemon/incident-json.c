@@ -93,6 +93,8 @@ struct json_object *owner_to_json(const struct owner *owner)
 	field_put_uint(&f, "length_bytes", owner->length_bytes);
 	field_put_bool(&f, "shared", owner->shared);
 	field_put_bool(&f, "unwritten", owner->unwritten);
+	if (owner->realtime)
+		field_put_bool(&f, "realtime", true);
 	owner_put_page(&f, owner);
 	field_put_string(&f, "method", owner->method);
 	return json_fields_done(&f);
@@ -118,6 +120,7 @@ static int owner_from_json(struct json_object *json, struct owner *owner)
 	field_get_uint(&f, "length_bytes", &owner->length_bytes);
 	field_get_bool(&f, "shared", &owner->shared);
 	field_get_bool(&f, "unwritten", &owner->unwritten);
+	field_get_bool(&f, "realtime", &owner->realtime);
 	owner_get_page(&f, owner);
 	field_get_string(&f, "method", &owner->method);
 	return f.r;

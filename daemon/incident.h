@@ -97,6 +97,7 @@ struct owner {
 	uint64_t length_bytes;	/* clipped to the incident's range; method "btt": what lies behind it */
 	bool shared;		/* by reflink, with an owner that is listed beside it or with our quarantine */
 	bool unwritten;
+	bool realtime;		/* on the realtime device of an XFS, where block numbers mean other bytes */
 	/* Of plain memory alone: */
 	bool dirty;		/* the page had what no disk has yet */
 	bool rereadable;	/* nothing is lost: a read brings it back, from disk or swap */

@@ -27,6 +27,7 @@
 #include "json-fields.h"
 #include "strv.h"
 #include "owners/file_bad.h"
+#include "owners/realtime.h"
 #include "source/device_bad.h"
 
 /* What all files of one question share. */
@@ -120,17 +121,35 @@ static int add_places(struct json_object *array, const struct question *q, const
 	return r;
 }
 
-static void put_pieces(struct json_fields *f, const struct question *q, const char *device,
-		       const struct file_bad *found)
+/* The devices that a file lies on, by name, and what of them is bad. */
+struct file_devices {
+	char own[NAME_MAX + 1]; /* of its filesystem */
+	char realtime[NAME_MAX + 1]; /* that has its data, where that is another; or "" */
+	struct badblocks *bad, *realtime_bad;
+	char *why; /* there may be more, a sentence; NULL: these are all */
+	bool have_lists;
+};
+
+static void file_devices_done(struct file_devices *d)
+{
+	badblocks_free(d->bad);
+	badblocks_free(d->realtime_bad);
+	free(d->why);
+}
+
+static void put_pieces(struct json_fields *f, const struct question *q,
+		       const struct file_devices *devices, const struct file_bad *found)
 {
 	struct json_object *array = json_object_new_array();
 	uint64_t lost_bytes = 0;
 	int r = array ? 0 : -ENOMEM;
 
 	for (size_t i = 0; r >= 0 && i < found->n; i++) {
-		r = add_places(array, q, device, &found->pieces[i]);
-		if (bad_piece_is_lost(&found->pieces[i]))
-			lost_bytes += found->pieces[i].dev_bytes.length_bytes;
+		const struct bad_piece *piece = &found->pieces[i];
+
+		r = add_places(array, q, piece->realtime ? devices->realtime : devices->own, piece);
+		if (bad_piece_is_lost(piece))
+			lost_bytes += piece->dev_bytes.length_bytes;
 	}
 	if (r < 0) {
 		json_object_put(array);
@@ -147,31 +166,60 @@ static void put_answer(struct json_fields *f, const char *why_incomplete)
 	field_put_string(f, "reason", why_incomplete);
 }
 
+/* The first reason stays. */
+static int read_list(const struct question *q, const char *device, struct file_devices *d,
+		     struct badblocks **ret)
+{
+	const char *why;
+	int r = device_bad_of(q->lists, device, ret, &why);
+
+	if (r < 0)
+		return r;
+	d->have_lists = d->have_lists && r > 0;
+	return d->why ? 0 : string_set(&d->why, why);
+}
+
+static int read_lists(const struct question *q, int fd, struct file_devices *d)
+{
+	dev_t realtime;
+	int r;
+
+	d->have_lists = true;
+	r = read_list(q, d->own, d, &d->bad);
+	if (r < 0 || realtime_has_file(fd) <= 0)
+		return r;
+	if (realtime_find_device(fd, &realtime) < 0 || device_name(realtime, d->realtime) < 0)
+		return 0;
+	return read_list(q, d->realtime, d, &d->realtime_bad);
+}
+
 /* Which of its bytes are bad now. */
 static int put_now(struct json_fields *f, const struct question *q, int fd, const struct stat *st)
 {
-	_cleanup_(badblocks_freep) struct badblocks *bad = NULL;
+	_cleanup_(file_devices_done) struct file_devices devices = {};
 	_cleanup_(file_bad_done) struct file_bad found = {};
-	char device[NAME_MAX + 1];
-	const char *why = NULL;
+	const char *why;
 	int r;
 
-	if (device_name(st->st_dev, device) < 0) {
-		put_pieces(f, q, "", &found);
+	if (device_name(st->st_dev, devices.own) < 0) {
+		put_pieces(f, q, &devices, &found);
 		put_answer(f, "Its filesystem does not say on which block device the file lies");
 		return 0;
 	}
-	field_put_string(f, "device", device);
-	r = device_bad_of(q->lists, device, &bad, &why);
+	field_put_string(f, "device", devices.own);
+	r = read_lists(q, fd, &devices);
 	if (r < 0)
 		return r;
-	field_put_bool(f, "device_has_list", r > 0);
-	r = file_bad_find(fd, bad, &found);
+	if (*devices.realtime)
+		field_put_string(f, "realtime_device", devices.realtime);
+	field_put_bool(f, "device_has_list", devices.have_lists);
+	why = devices.why;
+	r = file_bad_find(fd, devices.bad, devices.realtime_bad, &found);
 	if (r == -EOPNOTSUPP || r == -ENOTTY)
 		why = "This filesystem cannot be asked where a file lies";
 	else if (r < 0)
 		return r;
-	put_pieces(f, q, device, &found);
+	put_pieces(f, q, &devices, &found);
 	put_answer(f, why ? why : found.why_incomplete);
 	return 0;
 }

@@ -131,6 +131,7 @@ static int add_piece(const struct taking *t, const struct fsmap_piece *piece,
 	o->dev = t->view->dev;
 	o->shared = piece->shared;
 	o->unwritten = piece->unwritten;
+	o->realtime = t->view->device_start != 0;
 	if (piece->staging)
 		return owners_incomplete(t->in, "A copy on write is under way here, and no file "
 						"has taken it over yet");

@@ -5,7 +5,7 @@
 #include "owners/search.h"
 
 /*
- * Add the owner of all of st, where a mounted XFS has that device beside its own. 1; 0: none has,
- * nothing was added; or negative errno.
+ * Ask for the owners of all of st, where a mounted XFS has that device beside its own. 1; 0: none
+ * has, nothing was added; or negative errno.
  */
-int beside_ask(const struct search *s, const struct stretch *st);
+int beside_ask(struct search *s, const struct stretch *st);

@@ -51,24 +51,39 @@ static struct range phys_of(const struct stretch *st)
 	return (struct range){ st->phys_start, st->bytes.length_bytes };
 }
 
+/* 1, 0: there is none, or negative errno. */
+static int open_filesystem(struct search *s, dev_t dev, filesystem_finder find,
+			   struct filesystem **ret)
+{
+	struct filesystem *grown;
+	int r;
+
+	*ret = search_filesystem(s, dev);
+	if (*ret)
+		return 1;
+	grown = reallocarray(s->filesystems, s->n_filesystems + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	s->filesystems = grown;
+	r = find(s, dev, &grown[s->n_filesystems]);
+	if (r > 0)
+		*ret = &grown[s->n_filesystems++];
+	return r;
+}
+
+int search_open_filesystem(struct search *s, dev_t dev, struct filesystem **ret)
+{
+	return open_filesystem(s, dev, find_mounted, ret);
+}
+
 /* 1: the filesystem answered, 0: there is none, or negative errno. */
 static int ask_filesystem_of(struct search *s, const struct stretch *st, filesystem_finder find)
 {
-	struct filesystem *fs = search_filesystem(s, st->dev);
-	int r;
+	struct filesystem *fs;
+	int r = open_filesystem(s, st->dev, find, &fs);
 
-	if (!fs) {
-		struct filesystem *grown = reallocarray(s->filesystems, s->n_filesystems + 1,
-							sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		s->filesystems = grown;
-		r = find(s, st->dev, &grown[s->n_filesystems]);
-		if (r <= 0)
-			return r;
-		fs = &grown[s->n_filesystems++];
-	}
+	if (r <= 0)
+		return r;
 	r = filesystem_ask(fs, st->phys_start - st->bytes.start_bytes, phys_of(st), st->in);
 	return r < 0 ? r : 1;
 }

@@ -14,21 +14,28 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#include <linux/fs.h>
 #include <linux/magic.h>
 
 #include "owners/file_bad.h"
 #include "owners/layout.h"
 #include "owners/owners.h"
+#include "owners/realtime.h"
 
 struct finding {
 	const struct badblocks *bad;
 	enum owner_kind kind;
+	bool realtime;
 	struct file_bad *found;
+};
+
+/* What is bad: of the device that has the file's data, and of the filesystem's own. */
+struct bad_of_file {
+	const struct badblocks *own;
+	const struct badblocks *data; /* NULL: not known */
+	bool realtime; /* the two are not the same */
 };
 
 void file_bad_done(struct file_bad *f)
@@ -85,6 +92,7 @@ static int take_run(const struct layout_run *run, void *userdata)
 	     r >= 0 && i < f->bad->n_ranges && range_overlaps(f->bad->ranges[i], run->bytes); i++) {
 		struct bad_piece piece = {
 			.kind = run->unwritten ? OWNER_UNWRITTEN : f->kind,
+			.realtime = f->realtime,
 			.dev_bytes = range_clip(f->bad->ranges[i], run->bytes),
 		};
 
@@ -95,12 +103,15 @@ static int take_run(const struct layout_run *run, void *userdata)
 	return r;
 }
 
-static int find_part(int fd, const char *filesystem, enum layout_part part, enum owner_kind kind,
-		     const struct badblocks *bad, struct file_bad *found)
+/* Of a file on a realtime device the kernel counts these as if they were there, too: they are not.
+ */
+static int doubt_run(const struct layout_run *run, void *userdata)
 {
-	struct finding f = { bad, kind, found };
+	const struct finding *f = userdata;
 
-	return layout_read(fd, filesystem, part, take_run, &f);
+	f->found->why_incomplete =
+		"Where a file on a realtime device has its attributes, the kernel does not tell";
+	return 1;
 }
 
 /* What only a reverse map knows of the inode: -EOPNOTSUPP where there is none. */
@@ -140,14 +151,6 @@ static int compare_pieces(const void *a, const void *b)
 	       (l->file_offset_bytes < r->file_offset_bytes);
 }
 
-static bool is_realtime(int fd)
-{
-	struct fsxattr attributes;
-
-	return ioctl(fd, FS_IOC_FSGETXATTR, &attributes) == 0 &&
-	       attributes.fsx_xflags & FS_XFLAG_REALTIME;
-}
-
 static const char *filesystem_of(int fd)
 {
 	struct statfs fs;
@@ -159,36 +162,66 @@ static const char *filesystem_of(int fd)
 	return fs.f_type == EXT4_SUPER_MAGIC ? "ext4" : "";
 }
 
-static int find_all(int fd, const struct stat *st, const struct badblocks *bad,
+static int find_data(int fd, const char *filesystem, const struct stat *st,
+		     const struct bad_of_file *bad, struct file_bad *ret)
+{
+	enum owner_kind kind = S_ISDIR(st->st_mode) ? OWNER_DIRECTORY : OWNER_FILE_DATA;
+	struct finding f = { bad->data, kind, bad->realtime, ret };
+	int r;
+
+	if (!bad->data || !bad->data->n_ranges)
+		return 0;
+	r = layout_read(fd, filesystem, LAYOUT_DATA, take_run, &f);
+	if (r < 0)
+		return r;
+	/* It can have been empty in between: then it lies where it was not looked for. */
+	return bad->realtime == (realtime_has_file(fd) > 0) ? 0 : -EAGAIN;
+}
+
+static int find_xattr(int fd, const char *filesystem, const struct bad_of_file *bad,
+		      struct file_bad *ret)
+{
+	struct finding f = { bad->own, OWNER_XATTR, false, ret };
+	int r = layout_read(fd, filesystem, LAYOUT_XATTR, bad->realtime ? doubt_run : take_run, &f);
+
+	/* A filesystem that cannot tell: none, as ours can. */
+	return r == -EBADR || r == -EOPNOTSUPP || r > 0 ? 0 : r;
+}
+
+static int find_all(int fd, const struct stat *st, const struct bad_of_file *bad,
 		    struct file_bad *ret)
 {
 	const char *filesystem = filesystem_of(fd);
-	enum owner_kind data = S_ISDIR(st->st_mode) ? OWNER_DIRECTORY : OWNER_FILE_DATA;
-	int r = 0;
+	int r;
 
-	if (!ret->why_incomplete)
-		r = find_part(fd, filesystem, LAYOUT_DATA, data, bad, ret);
-	if (r < 0)
+	r = find_data(fd, filesystem, st, bad, ret);
+	if (r < 0 || !bad->own->n_ranges)
 		return r;
-	r = find_part(fd, filesystem, LAYOUT_XATTR, OWNER_XATTR, bad, ret);
-	if (r == -EBADR || r == -EOPNOTSUPP) /* a filesystem that cannot tell: none, as ours can */
-		r = 0;
+	r = find_xattr(fd, filesystem, bad, ret);
 	if (r >= 0)
-		r = find_map_blocks(fd, st->st_ino, bad, ret);
+		r = find_map_blocks(fd, st->st_ino, bad->own, ret);
 	return r == -EOPNOTSUPP ? 0 : r;
 }
 
-int file_bad_find(int fd, const struct badblocks *bad, struct file_bad *ret)
+int file_bad_find(int fd, const struct badblocks *bad, const struct badblocks *realtime_bad,
+		  struct file_bad *ret)
 {
+	struct bad_of_file all = { .own = bad, .data = bad };
 	struct file_bad found = {};
 	struct stat st;
 	int r;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (S_ISREG(st.st_mode) && is_realtime(fd))
-		found.why_incomplete = "Its data lie on the filesystem's realtime device";
-	r = bad->n_ranges ? find_all(fd, &st, bad, &found) : 0;
+	r = strcmp(filesystem_of(fd), "xfs") ? 0 : realtime_has_file(fd);
+	if (r < 0)
+		return r;
+	all.realtime = r;
+	if (all.realtime)
+		all.data = realtime_bad;
+	if (!all.data)
+		found.why_incomplete = "Its data lie on a realtime device that was not found";
+	r = find_all(fd, &st, &all, &found);
 	if (r < 0) {
 		file_bad_done(&found);
 		return r;

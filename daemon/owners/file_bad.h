@@ -10,6 +10,7 @@
 
 struct bad_piece {
 	enum owner_kind kind;	/* file-data, directory, xattr, extent-map; unwritten: none are lost */
+	bool realtime;		/* of the realtime device; else of the filesystem's own */
 	struct range dev_bytes;
 	uint64_t file_offset_bytes;
 };
@@ -25,9 +26,12 @@ struct file_bad {
 
 /*
  * fd: a regular file or directory, opened to read. bad: normalized, bytes of the block device below
- * its filesystem. 0; or negative errno: the file cannot be asked where it lies.
+ * its filesystem. realtime_bad: the same of its realtime device, if the file's data are there
+ * (realtime_has_file()); NULL: that is not known. 0; or negative errno: the file cannot be asked
+ * where it lies.
  */
-int file_bad_find(int fd, const struct badblocks *bad, struct file_bad *ret);
+int file_bad_find(int fd, const struct badblocks *bad, const struct badblocks *realtime_bad,
+		  struct file_bad *ret);
 void file_bad_done(struct file_bad *f);
 
 /* Are these bytes lost? Those that were never written are not. */

@@ -22,6 +22,7 @@
 #include "owners/handle.h"
 #include "owners/links.h"
 #include "owners/names.h"
+#include "owners/realtime.h"
 
 /* Others are not even opened: what answers for them may be a process that hangs. */
 static bool can_be_asked(const char *type)
@@ -90,6 +91,23 @@ void filesystem_done(struct filesystem *fs)
 	closep(&fs->fd);
 	fs->fd = -1;
 	wanted_done(&fs->wanted);
+}
+
+enum beside filesystem_beside(struct filesystem *fs, dev_t dev)
+{
+	bool is_log;
+
+	if (fs->log == dev)
+		return BESIDE_LOG;
+	if (fs->realtime.device == dev)
+		return BESIDE_REALTIME;
+	if (!fs->has_map || fsmap_beside(fs->fd, dev, &is_log) <= 0)
+		return BESIDE_NOT;
+	if (is_log)
+		fs->log = dev;
+	else if (fsmap_open_realtime(&fs->view, dev, &fs->realtime) < 0)
+		return BESIDE_NOT;
+	return is_log ? BESIDE_LOG : BESIDE_REALTIME;
 }
 
 static const char *type_of(const struct filesystem *fs)
@@ -187,18 +205,33 @@ static int take_answer(struct taking *t, struct fsmap_question *answered)
 {
 	const struct filesystem_question *q = t->question;
 	struct ask_hooks hooks = { keep_unnamed, keep_named, t };
+	bool realtime = is_realtime_byte(answered->dev_bytes.start_bytes);
 	int r;
 
-	r = ask_take_answer(&t->fs->view, q->phys_of_fs, answered, &hooks, q->in);
+	r = ask_take_answer(realtime ? &t->fs->realtime : &t->fs->view, q->phys_of_fs, answered,
+			    &hooks, q->in);
 	if (r >= 0 || r == -ENOMEM)
 		return r;
 	r = add_plain_owner(q->in, OWNER_UNKNOWN, q->phys, type_of(t->fs), "fsmap");
-	return r < 0 ? r : owners_incomplete(q->in, "The reverse map could not be read");
+	if (r < 0)
+		return r;
+	q->in->owners[q->in->n_owners - 1].realtime = realtime;
+	return owners_incomplete(q->in, "The reverse map could not be read");
+}
+
+/* Sorted, all of one device come together: where do those of the realtime device begin? */
+static size_t first_on_realtime(const struct fsmap_question *questions, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && !is_realtime_byte(questions[i].dev_bytes.start_bytes))
+		i++;
+	return i;
 }
 
 int filesystem_answer(struct filesystem *fs)
 {
-	size_t n = fs->n_questions;
+	size_t n = fs->n_questions, n_own;
 	_cleanup_(freep) struct fsmap_question *all = calloc(n + 1, sizeof(*all));
 	int r;
 
@@ -209,7 +242,10 @@ int filesystem_answer(struct filesystem *fs)
 	for (size_t i = 0; i < n; i++)
 		all[i].dev_bytes = (struct range){ start_on_disk(&fs->questions[i]),
 						   fs->questions[i].phys.length_bytes };
-	r = fsmap_ask_all(&fs->view, all, n);
+	n_own = first_on_realtime(all, n);
+	r = fsmap_ask_all(&fs->view, all, n_own);
+	if (r >= 0)
+		r = fsmap_ask_all(&fs->realtime, all + n_own, n - n_own);
 	for (size_t i = 0; i < n; i++) {
 		struct taking taking = { fs, &fs->questions[i] };
 

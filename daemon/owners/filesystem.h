@@ -18,6 +18,8 @@ struct filesystem {
 	const struct mount *mount;	/* NULL: not mounted at any path, but in use */
 	bool has_map;			/* view is good */
 	struct fsmap_view view;
+	dev_t log;			/* a device of its own that was asked about; or 0 */
+	struct fsmap_view realtime;	/* the same, with device 0 */
 	struct filesystem_question *questions;
 	size_t n_questions;
 	struct lost lost;		/* what is to be searched for */
@@ -39,9 +41,19 @@ int filesystem_find(int proc_fd, const struct mounts *mounts, dev_t dev, struct 
 int filesystem_find_unmounted(int proc_fd, dev_t dev, struct filesystem *ret);
 void filesystem_done(struct filesystem *fs);
 
+enum beside {
+	BESIDE_NOT,
+	BESIDE_LOG,
+	BESIDE_REALTIME,
+};
+
+/* Has it `dev` beside its own device, and for what? */
+enum beside filesystem_beside(struct filesystem *fs, dev_t dev);
+
 /*
  * What does it keep in phys? Noted until filesystem_answer(), except where it can't be asked.
- * phys_of_fs as for owners_ask_fsmap(). 0 or negative errno.
+ * phys_of_fs as for owners_ask_fsmap(); of its realtime device, the address of byte 0 of that, less
+ * REALTIME_START. 0 or negative errno.
  */
 int filesystem_ask(struct filesystem *fs, uint64_t phys_of_fs, struct range phys,
 		   struct incident *in);

@@ -23,6 +23,7 @@
 #include <xfs/xfs.h>
 
 #include "owners/fsmap.h"
+#include "owners/realtime.h"
 
 #define BATCH 512u
 
@@ -151,7 +152,7 @@ int fsmap_learn(struct fsmap_view *view)
 
 int fsmap_open_on(int fs_fd, dev_t dev, struct fsmap_view *ret)
 {
-	struct fsmap_view view = { .fs_fd = fs_fd, .dev = dev };
+	struct fsmap_view view = { .fs_fd = fs_fd, .dev = dev, .device = dev };
 	struct statfs fs;
 
 	if (fstatfs(fs_fd, &fs) < 0)
@@ -182,17 +183,45 @@ int fsmap_beside(int fs_fd, dev_t dev, bool *ret_log)
 {
 	struct fsmap record = {};
 	struct statfs fs;
+	struct stat st;
 	int r;
 
-	if (fstatfs(fs_fd, &fs) < 0)
+	if (fstatfs(fs_fd, &fs) < 0 || fstat(fs_fd, &st) < 0)
 		return -errno;
-	if (fs.f_type != XFS_SUPER_MAGIC)
+	if (fs.f_type != XFS_SUPER_MAGIC || st.st_dev == dev)
 		return 0;
 	r = for_each_record(fs_fd, dev, 0, 0, keep_record, &record);
 	if (r == -EINVAL) /* which is what it says of any device that is not its own */
 		return 0;
 	*ret_log = r > 0 && record.fmr_owner == OWNER_CODE_LOG;
 	return r < 0 ? r : 1;
+}
+
+/*
+ * Measured on 6.1: a record that begins before the question is left out, and where the question
+ * ends in the first block of the realtime extent that it begins in, all are. So whole extents are
+ * asked about. Silence means nothing here: what is free has a record.
+ */
+int fsmap_open_realtime(struct fsmap_view *own, dev_t device, struct fsmap_view *ret)
+{
+	struct xfs_fsop_geom geometry;
+	int r = fsmap_learn(own);
+
+	if (r >= 0)
+		r = look_at_xfs(own, &geometry);
+	if (r < 0)
+		return r;
+	if (!geometry.rtblocks || !geometry.rtextsize)
+		return -EOPNOTSUPP;
+	*ret = *own;
+	ret->device = device;
+	ret->device_start = REALTIME_START;
+	ret->names_owners = false;
+	ret->finds_starts_only = false;
+	ret->wants_whole_groups = true;
+	ret->size_bytes = REALTIME_START + geometry.rtblocks * geometry.blocksize;
+	ret->group_bytes = (uint64_t)geometry.rtextsize * geometry.blocksize;
+	return 0;
 }
 
 /*
@@ -211,21 +240,24 @@ struct asking {
  * Records come in the order in which they begin. Where files share blocks they overlap, so that a
  * later one can end earlier; but it cannot begin earlier.
  */
-static int take_record(const struct fsmap *record, void *userdata)
+static int take_record(const struct fsmap *told, void *userdata)
 {
 	struct asking *a = userdata;
-	uint64_t end = record->fmr_physical + record->fmr_length;
+	struct fsmap record = *told;
+	uint64_t end;
 	int r;
 
-	if (record->fmr_flags & (FMR_OF_SPECIAL_OWNER | FMR_OF_SHARED))
+	record.fmr_physical += a->view->device_start;
+	end = record.fmr_physical + record.fmr_length;
+	if (record.fmr_flags & (FMR_OF_SPECIAL_OWNER | FMR_OF_SHARED))
 		a->one_inode_each = false;
 	while (a->first < a->n &&
-	       range_end(a->questions[a->first].dev_bytes) <= record->fmr_physical)
+	       range_end(a->questions[a->first].dev_bytes) <= record.fmr_physical)
 		a->first++;
 	for (size_t i = a->first; i < a->n && a->questions[i].dev_bytes.start_bytes < end; i++) {
 		struct fsmap_question *q = &a->questions[i];
 
-		r = fsmap_answer_add(&q->answer, a->view, record, q->dev_bytes);
+		r = fsmap_answer_add(&q->answer, a->view, &record, q->dev_bytes);
 		if (r < 0)
 			return r;
 		/* Then more of them would not be kept either. */
@@ -237,16 +269,19 @@ static int take_record(const struct fsmap *record, void *userdata)
 
 static int ask_kernel(struct asking *a)
 {
-	uint64_t low = a->questions[0].dev_bytes.start_bytes;
-	uint64_t high = range_end(a->questions[a->n - 1].dev_bytes) - 1;
+	const struct fsmap_view *view = a->view;
+	uint64_t low = a->questions[0].dev_bytes.start_bytes - view->device_start;
+	uint64_t high = range_end(a->questions[a->n - 1].dev_bytes) - 1 - view->device_start;
 
 	a->first = 0;
 	a->one_inode_each = true;
-	if (a->view->finds_starts_only && a->view->group_bytes)
-		low -= low % a->view->group_bytes;
-	if (a->view->size_bytes && low >= a->view->size_bytes)
+	if ((view->finds_starts_only || view->wants_whole_groups) && view->group_bytes)
+		low -= low % view->group_bytes;
+	if (view->wants_whole_groups && view->group_bytes)
+		high += view->group_bytes - 1 - high % view->group_bytes;
+	if (view->size_bytes && low >= view->size_bytes - view->device_start)
 		return 0;
-	return for_each_record(a->view->fs_fd, a->view->dev, low, high, take_record, a);
+	return for_each_record(view->fs_fd, view->device, low, high, take_record, a);
 }
 
 static bool is_evident(const struct asking *a)

@@ -24,14 +24,17 @@
 /* One mounted filesystem, and how far its answers can be trusted. */
 struct fsmap_view {
 	int fs_fd;			/* the caller's */
-	dev_t dev;
+	dev_t dev;			/* of the filesystem: st_dev of its files */
+	dev_t device;			/* whose bytes these are: the same, or its realtime device */
+	uint64_t device_start;		/* how its byte 0 is called: 0, or REALTIME_START */
 	char filesystem[16];		/* "xfs", "ext4" or "" */
 	bool learned;			/* what follows is known; else it is hoped for */
 	bool names_owners;		/* there is a reverse map, and we may see it */
 	bool finds_starts_only;		/* an old kernel leaves out what began earlier */
-	uint64_t size_bytes;		/* 0: not known */
+	bool wants_whole_groups;	/* it may not answer a question about a part of one */
+	uint64_t size_bytes;		/* up to where its bytes go; 0: not known */
 	uint64_t group_bytes;		/* records never cross a multiple of this; 0: not known */
-	bool has_realtime;		/* XFS: data can be on another device as well */
+	bool has_realtime;		/* XFS: data can be on another device as well, once learned */
 };
 
 struct fsmap_piece {
@@ -71,6 +74,13 @@ int fsmap_learn(struct fsmap_view *view);
  * there, else realtime data; 0: it is not, or this is no XFS; or negative errno.
  */
 int fsmap_beside(int fs_fd, dev_t dev, bool *ret_log);
+
+/*
+ * The map of the realtime device of a filesystem, whose own map is `own`, which learns. Its bytes
+ * are called as realtime.h says. It tells what is free; what is not is mostly unknown. 0 or
+ * negative errno; fs_fd as in `own`.
+ */
+int fsmap_open_realtime(struct fsmap_view *own, dev_t device, struct fsmap_view *ret);
 
 /* One of many questions, and its answer. */
 struct fsmap_question {

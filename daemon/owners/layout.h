@@ -12,7 +12,7 @@ enum layout_part {
 };
 
 struct layout_run {
-	struct range bytes; /* of the device; of the realtime device for an XFS realtime file */
+	struct range bytes; /* of the device, or realtime device, that this part is on */
 	uint64_t file_offset_bytes;
 	bool unwritten;
 	bool shared; /* with another file, or with another place of this one */

@@ -20,6 +20,7 @@
 #include "cleanup.h"
 #include "owners/layout.h"
 #include "owners/look.h"
+#include "owners/realtime.h"
 
 /* In all that one search looks at: others can have leases for as long as they like. */
 #define LEASE_MAX_WAITS	 100u
@@ -30,6 +31,8 @@ struct looking {
 	const struct inode_facts *facts;
 	uint32_t generation;
 	enum layout_part part;
+	int fd;
+	bool realtime; /* its data are on the realtime device */
 	int result;
 };
 
@@ -83,13 +86,24 @@ static int note_rest_of_clusters(struct looking *l, const struct find *find)
 	return rest.bytes.length_bytes ? note(l, &rest) : 0;
 }
 
+/*
+ * Between the question which device a file is on and the one where it lies it can have been empty,
+ * and have changed its device. To look again is worth it only for what was found.
+ */
+static bool has_moved(const struct looking *l)
+{
+	return l->look->has_realtime && realtime_has_file(l->fd) != l->realtime;
+}
+
 static int see_run(const struct layout_run *run, void *userdata)
 {
 	struct looking *l = userdata;
 	struct look *look = l->look;
+	struct range bytes = { run->bytes.start_bytes + (l->realtime ? REALTIME_START : 0),
+			       run->bytes.length_bytes };
 	struct find find = {
 		.kind = kind_of(l, run),
-		.bytes = run->bytes,
+		.bytes = bytes,
 		.inode = l->facts->inode,
 		.generation = l->generation,
 		.mode = l->facts->mode,
@@ -102,22 +116,43 @@ static int see_run(const struct layout_run *run, void *userdata)
 	look->seen_bytes += run->bytes.length_bytes;
 	look->saw_shared = look->saw_shared || run->shared;
 	if (look->on_run) {
-		r = look->on_run(find.inode, whole_clusters(look, run->bytes), look->userdata);
+		r = look->on_run(find.inode, whole_clusters(look, bytes), look->userdata);
 		if (r < 0)
 			return r;
 	}
-	if (!unowned_meets(look->unowned, whole_clusters(look, run->bytes)))
+	if (!unowned_meets(look->unowned, whole_clusters(look, bytes)))
 		return 0;
+	if (has_moved(l))
+		return -EAGAIN;
 	r = note(l, &find);
 	if (r < 0 || !look->cluster_bytes || l->part != LAYOUT_DATA)
 		return r;
 	return note_rest_of_clusters(l, &find);
 }
 
-static int read_part(struct looking *l, int fd, enum layout_part part)
+static int read_part(struct looking *l, enum layout_part part)
 {
 	l->part = part;
-	return layout_read(fd, l->look->filesystem, part, see_run, l);
+	return layout_read(l->fd, l->look->filesystem, part, see_run, l);
+}
+
+/*
+ * Attributes of a file whose data are on the realtime device are not: yet the kernel counts their
+ * blocks as if they were, which leads elsewhere. They stay unseen.
+ */
+static int read_parts(struct looking *l, unsigned parts)
+{
+	int r = l->look->has_realtime ? realtime_has_file(l->fd) : 0;
+
+	if (r < 0)
+		return r;
+	l->realtime = r;
+	r = 0;
+	if (parts & LOOK_DATA)
+		r = read_part(l, LAYOUT_DATA);
+	if (r >= 0 && parts & LOOK_XATTR && !l->realtime)
+		r = read_part(l, LAYOUT_XATTR);
+	return r;
 }
 
 /* ext4 does not tell an inode's generation with the other facts. */
@@ -128,15 +163,6 @@ static uint32_t generation_of(int fd, const struct inode_facts *facts)
 	if (!facts->generation && ioctl(fd, FS_IOC_GETVERSION, &generation) == 0)
 		return (uint32_t)generation;
 	return facts->generation;
-}
-
-/* Data on the realtime device have block numbers that mean other bytes here. */
-static bool is_elsewhere(const struct look *look, int fd)
-{
-	struct fsxattr x;
-
-	return look->has_realtime &&
-	       (ioctl(fd, FS_IOC_FSGETXATTR, &x) < 0 || x.fsx_xflags & FS_XFLAG_REALTIME);
 }
 
 /*
@@ -162,7 +188,7 @@ int look_at_inode(struct look *look, const struct inode_facts *facts, unsigned p
 {
 	struct looking l = { .look = look, .facts = facts };
 	_cleanup_(closep) int fd = -1;
-	int r = 0;
+	int r;
 
 	look->seen_bytes = 0;
 	fd = open_leased(look, facts);
@@ -170,11 +196,9 @@ int look_at_inode(struct look *look, const struct inode_facts *facts, unsigned p
 		return -ENOENT;
 	if (fd < 0)
 		return fd;
+	l.fd = fd;
 	l.generation = generation_of(fd, facts);
-	if (parts & LOOK_DATA && !is_elsewhere(look, fd))
-		r = read_part(&l, fd, LAYOUT_DATA);
-	if (r >= 0 && parts & LOOK_XATTR)
-		r = read_part(&l, fd, LAYOUT_XATTR);
+	r = read_parts(&l, parts);
 	return r < 0 ? r : l.result;
 }
 

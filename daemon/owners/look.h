@@ -12,7 +12,7 @@ struct look {
 	uint32_t cluster_bytes; /* what is allocated at once, where that is more than a block; or 0
 				 */
 	bool always_shared; /* files can have blocks together, and the kernel does not say which */
-	bool has_realtime; /* XFS: some files may have their data on another device */
+	bool has_realtime; /* XFS: data of some files may be elsewhere, see realtime.h */
 	bool saw_shared;
 	unsigned n_lease_waits; /* for files that somebody else had a lease on */
 	uint64_t seen_bytes; /* of the inode that was looked at last: all its runs together */

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "owners/lost.h"
+#include "owners/realtime.h"
 
 int lost_add(struct lost *l, struct lost_bytes bytes)
 {
@@ -32,6 +33,8 @@ int lost_add_poison(struct lost *l, struct range dev_bytes)
 {
 	int r;
 
+	if (is_realtime_byte(dev_bytes.start_bytes))
+		return 0;
 	if (!l->poison) {
 		r = badblocks_new(&l->poison);
 		if (r < 0)
@@ -109,6 +112,7 @@ static struct owner *add_owner(const struct telling *t, enum owner_kind kind,
 	o = &in->owners[in->n_owners - 1];
 	o->dev = t->view->dev;
 	o->unwritten = kind == OWNER_UNWRITTEN;
+	o->realtime = is_realtime_byte(dev_bytes.start_bytes);
 	return o;
 }
 
@@ -165,6 +169,10 @@ static int say_unknown(const struct telling *t)
 		return owners_incomplete(t->bytes->in,
 					 "Some of the inodes could not be read, and the owner may "
 					 "be among them");
+	if (is_realtime_byte(t->range->bytes.start_bytes))
+		return owners_incomplete(t->bytes->in,
+					 "The realtime device of the filesystem does not call it "
+					 "free, but no file has it");
 	return owners_incomplete(t->bytes->in,
 				 "No file has it: it is the filesystem's own, or of a symbolic "
 				 "link, a fragmented file's map or a copy on write, which nobody "

@@ -13,13 +13,13 @@
 struct lost_bytes {
 	struct incident *in;
 	struct range phys;
-	uint64_t phys_of_fs; /* of byte 0 of its block device */
+	uint64_t phys_of_fs; /* of byte 0 of its block device, see filesystem_ask() */
 };
 
 struct lost {
 	struct lost_bytes *all;
 	size_t n;
-	struct badblocks *poison; /* bytes of the block device that are bad: not to be read */
+	struct badblocks *poison; /* bytes of its own block device that are bad: not to be read */
 	struct unowned unowned;
 	struct scan scan;
 };

@@ -7,7 +7,8 @@
  * In:   ranges that are not free.
  * Out:  finds; and for what no file has, whether it is in a place of metadata.
  *
- * All inodes in their order on the device, each asked for both of its forks. What can't be asked is
+ * All inodes in their order on the device, each asked for both of its forks, and none is opened
+ * that can have nothing of what is looked for: on a realtime device, most. What can't be asked is
  * where device nodes and some symbolic links have their blocks, and where a file has the blocks of
  * its map: as long as there are such, bytes that nobody has could be theirs.
  */
@@ -20,6 +21,7 @@
 #include <xfs/xfs.h>
 
 #include "cleanup.h"
+#include "owners/realtime.h"
 #include "owners/scan-xfs.h"
 
 #define BATCH 256u
@@ -35,7 +37,13 @@ struct batch {
 	struct xfs_bulkstat inodes[BATCH];
 };
 
-static int look_at(struct scan *s, const struct xfs_bulkstat *b)
+/* All else that an inode has is on the filesystem's own device. */
+static bool is_elsewhere(const struct xfs_bulkstat *b)
+{
+	return !(b->bs_xflags & FS_XFLAG_REALTIME);
+}
+
+static int look_at(struct scan *s, const struct xfs_bulkstat *b, bool realtime_only)
 {
 	struct inode_facts facts = {
 		.inode = b->bs_ino,
@@ -46,7 +54,7 @@ static int look_at(struct scan *s, const struct xfs_bulkstat *b)
 	unsigned parts = (b->bs_extents ? LOOK_DATA : 0) | (b->bs_aextents ? LOOK_XATTR : 0);
 	int r;
 
-	if (!parts)
+	if (!parts || (realtime_only && is_elsewhere(b)))
 		return 0;
 	if (!S_ISREG(facts.mode) && !S_ISDIR(facts.mode)) {
 		r = S_ISLNK(facts.mode) ? scan_xfs_symlink(s, b) : 0;
@@ -60,10 +68,10 @@ static int look_at(struct scan *s, const struct xfs_bulkstat *b)
 }
 
 /* 1: settled, 0: go on, or -ENOMEM. */
-static int look_at_batch(struct scan *s, const struct batch *batch)
+static int look_at_batch(struct scan *s, const struct batch *batch, bool realtime_only)
 {
 	for (uint32_t i = 0; i < batch->req.hdr.ocount; i++) {
-		int r = look_at(s, &batch->inodes[i]);
+		int r = look_at(s, &batch->inodes[i], realtime_only);
 
 		if (r < 0)
 			return r;
@@ -76,6 +84,7 @@ static int look_at_batch(struct scan *s, const struct batch *batch)
 int scan_xfs(struct scan *s)
 {
 	_cleanup_(freep) struct batch *batch = calloc(1, sizeof(*batch));
+	bool realtime_only = scan_is_realtime_only(s);
 	unsigned n_unreadable = 0;
 	int r;
 
@@ -94,10 +103,10 @@ int scan_xfs(struct scan *s)
 			continue;
 		}
 		if (!batch->req.hdr.ocount) {
-			s->all_seen = true;
+			s->all_seen = !realtime_only;
 			return 0;
 		}
-		r = look_at_batch(s, batch);
+		r = look_at_batch(s, batch, realtime_only);
 		if (r)
 			return r < 0 ? r : 0;
 	}
@@ -209,6 +218,8 @@ enum owner_kind scan_xfs_leftover(struct scan *s, struct range bytes, uint64_t *
 	uint64_t block_bytes;
 
 	*ret_end = range_end(bytes);
+	if (is_realtime_byte(bytes.start_bytes))
+		return OWNER_UNKNOWN; /* it is not free, and a realtime device has only data */
 	if (place_of(s->look.fs_fd, bytes.start_bytes, &p) < 0)
 		return OWNER_UNKNOWN;
 	block_bytes = p.geometry.blocksize;

@@ -25,7 +25,8 @@ struct scan {
 	/* What came out. */
 	bool finished; /* all inodes were looked at, or needed not be */
 	bool unsure; /* some could not be */
-	uint64_t n_hidden; /* inodes that have blocks, but nobody can be asked which */
+	uint64_t n_hidden; /* inodes that have blocks, but nobody can be asked which; not counted
+			      where only a realtime device is searched for */
 
 	uint64_t n_done, n_total;
 	bool all_seen; /* the search did not end early */
@@ -49,6 +50,9 @@ void scan_done(struct scan *s);
  * and up to where. OWNER_UNKNOWN: they are used, and who has them could not be found out.
  */
 enum owner_kind scan_leftover(struct scan *s, struct range bytes, uint64_t *ret_end);
+
+/* Is nothing looked for but bytes of the realtime device? */
+bool scan_is_realtime_only(const struct scan *s);
 
 /* One more inode was done with. True: nobody needs to be looked for any more. */
 bool scan_count(struct scan *s, uint64_t n);

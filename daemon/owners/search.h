@@ -47,6 +47,12 @@ struct stretch {
 struct filesystem *search_filesystem(struct search *s, dev_t dev); /* one that was asked; or NULL */
 
 /*
+ * The filesystem that is mounted from that device, opened once for all questions. Valid until the
+ * next is opened. 1; 0: none is mounted there; or negative errno.
+ */
+int search_open_filesystem(struct search *s, dev_t dev, struct filesystem **ret);
+
+/*
  * Add the owners of all of st: of the filesystem on that device, or on the devices that are built
  * on it. 0 or negative errno.
  */

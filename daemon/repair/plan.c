@@ -108,6 +108,7 @@ struct page_case {
 	uint32_t kinds;
 	uint32_t has; /* bits of enum need */
 	uint64_t inode;
+	bool realtime;
 };
 
 static bool meets_page(const struct owner *owner, uint64_t phys_start)
@@ -134,6 +135,7 @@ static void learn_of_owner(const struct owner *owner, plan_can_share can_share, 
 		facts->has &= ~NEED(NEED_SOLE_OWNER);
 	facts->kinds |= KIND(owner->kind);
 	facts->inode = owner->inode;
+	facts->realtime = facts->realtime || owner->realtime;
 }
 
 static struct page_case learn(const struct incident *in, plan_can_share can_share, void *userdata,
@@ -145,7 +147,8 @@ static struct page_case learn(const struct incident *in, plan_can_share can_shar
 		if (!meets_page(&in->owners[i], page->phys_start))
 			continue;
 		learn_of_owner(&in->owners[i], can_share, userdata, &facts);
-		page->dev = in->owners[i].dev;
+		if (!in->owners[i].realtime)
+			page->dev = in->owners[i].dev;
 	}
 	return facts;
 }
@@ -199,6 +202,13 @@ static void choose(const struct incident *in, enum repair_wish wish, const struc
 			refuse(page, refusals[i].reason, refusals[i].detail);
 			return;
 		}
+	/* Every check before a step asks about the filesystem's own device, which it is not on. */
+	if (facts->realtime) {
+		refuse(page, "realtime",
+		       "the page is on the realtime device of an XFS, where its owners cannot be "
+		       "checked right before each step");
+		return;
+	}
 	if (!facts->kinds || !in->owners_complete) {
 		refuse(page, "owner-unknown", "not every owner of the page is known");
 		return;

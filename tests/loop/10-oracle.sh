@@ -65,6 +65,30 @@ compare() {
 	forget "$disk"
 }
 
+# compare_realtime "claim" EXTENT SIZE MKFS-OPTION...: of both devices, that of the data the first
+compare_realtime() {
+	local claim=$1 extent=$2 size=$3 disk realtime
+	shift 3
+	# shellcheck disable=SC2053
+	[[ $claim = ${ORACLE_ONLY:-*} ]] || return 0
+	disk=$(new_disk 320M) realtime=$(new_disk "$size")
+	mkfs.xfs -q -f -m rmapbt=0,reflink=0 -r "rtdev=$realtime,extsize=$extent" "$@" "$disk" || exit 99
+	if ! mount -o "rtdev=$realtime" "$disk" "$mnt" 2>/dev/null; then
+		echo "# left out: $claim: this kernel has none; tests/vm/51-oracle.sh has"
+		[ -z "${BESIDE_NEED_REALTIME-}" ] || check "$claim: can be mounted" false
+		return
+	fi
+	python3 "$oracle" fill "$mnt" "$seed" "$n_steps" realtime || exit 99
+	check "$claim, its data" python3 "$oracle" check "$mnt" "${realtime#/dev/}" "$seed" "$n_sectors" /dev/null realtime
+	grep '^# [0-9]' "$work/check.out"
+	check "$claim, what is not there" python3 "$oracle" check "$mnt" "${disk#/dev/}" "$seed" "$n_sectors" "$work/rest"
+	grep '^# [0-9]' "$work/check.out"
+	umount "$mnt"
+	check "$claim, by xfs_db" python3 "$oracle" leftover "$disk" "$work/rest"
+	grep '^# ' "$work/check.out"
+	losetup -d "$disk" "$realtime"
+}
+
 # A volume's disks are taken away with all others, in the end.
 forget() {
 	case $1 in
@@ -86,6 +110,11 @@ compare "XFS without a reverse map" 320M mkfs.xfs -q -f -m rmapbt=0,reflink=1
 compare "XFS without a reverse map, mounted anew" 320M mkfs.xfs -q -f -m rmapbt=0,reflink=1
 compare "XFS without a reverse map, blocks of 1024" 320M mkfs.xfs -q -f -b size=1024 -m rmapbt=0,reflink=1
 compare "XFS without a reverse map and no reflink" 320M mkfs.xfs -q -f -m rmapbt=0,reflink=0
+
+# Files on both devices of one filesystem. A last realtime extent that is not whole is nobody's.
+compare_realtime "XFS with a realtime device" 4k 320M
+compare_realtime "XFS with a realtime device, extents of 64 KiB" 64k 320M -d rtinherit=1
+compare_realtime "XFS with a realtime device, extents of 20 KiB" 20k 330000K
 
 # On volumes, sectors of whose disks are asked about.
 if command -v dmsetup >/dev/null && dmsetup targets >/dev/null 2>&1; then

@@ -21,7 +21,7 @@
 #define PHYS_OF_DISK UINT64_C(0x100000000)
 
 static const char usage[] =
-	"usage: owners-of [OPTION]... DISK SECTOR N_SECTORS [SECTOR N_SECTORS]...\n"
+	"usage: owners-of [OPTION]... DISK [DISK:]SECTOR N_SECTORS [[DISK:]SECTOR N_SECTORS]...\n"
 	"  --stdin: ranges from there; --at-once; --hints DIR; --bad: the ranges are poisoned;\n"
 	"  --holders; --mode MODE; --again COMMAND: run it, and ask again\n"
 	"       owners-of --ask DIR SECTOR N_SECTORS...   of DIR's filesystem, without paths\n";
@@ -39,12 +39,18 @@ struct options {
 static struct incident *make_incident(const struct options *o, const char *disk, const char *sector,
 				      const char *n_sectors)
 {
-	struct range phys = {
+	const char *colon = strchr(sector, ':');
+	_cleanup_(freep) char *other = colon ? strndup(sector, (size_t)(colon - sector)) : NULL;
+	struct range phys;
+	struct incident *in;
+
+	disk = other ?: disk;
+	sector = colon ? colon + 1 : sector;
+	phys = (struct range){
 		PHYS_OF_DISK + strtoull(sector, NULL, 0) * SECTOR_BYTES,
 		strtoull(n_sectors, NULL, 0) * SECTOR_BYTES,
 	};
-	struct incident *in = incident_new(phys, o->bad ? SOURCE_BADBLOCKS : 0);
-
+	in = incident_new(phys, o->bad ? SOURCE_BADBLOCKS : 0);
 	if (!in || string_set(&in->device.mode, o->mode) < 0 ||
 	    string_set(&in->device.blockdev, disk) < 0)
 		return incident_free(in);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "owners/fsmap.h"
+#include "owners/realtime.h"
 #include "test.h"
 
 #define KIB UINT64_C(1024)
@@ -269,6 +270,30 @@ TEST(a_flood_of_records_is_cut_and_says_so)
 	CHECK(a.n == FSMAP_MAX_PIECES);
 	for (size_t i = 0; i < a.n; i++) /* no gap is called free, what was cut may be in it */
 		CHECK(a.pieces[i].kind == OWNER_FILE_DATA);
+}
+
+TEST(on_a_realtime_device_only_what_is_said_to_be_free_is)
+{
+	const struct fsmap_view realtime = {
+		.filesystem = "xfs",
+		.size_bytes = REALTIME_START + 1024 * KIB,
+		.device_start = REALTIME_START,
+	};
+	_cleanup_(fsmap_answer_done) struct fsmap_answer a =
+		ANSWER(&realtime, ((struct range){ REALTIME_START + 960 * KIB, 128 * KIB }),
+		       special(REALTIME_START, 976 * KIB, FMR_OWN_FREE),
+		       special(REALTIME_START + 976 * KIB, 16 * KIB, FMR_OWN_UNKNOWN));
+
+	REQUIRE(a.n == 4);
+	CHECK(piece_is(&a.pieces[0], OWNER_FREE, 0, REALTIME_START + 960 * KIB, 16 * KIB, 0,
+		       false));
+	CHECK(piece_is(&a.pieces[1], OWNER_UNKNOWN, 0, REALTIME_START + 976 * KIB, 16 * KIB, 0,
+		       false));
+	CHECK(piece_is(&a.pieces[2], OWNER_UNKNOWN, 0, REALTIME_START + 992 * KIB, 32 * KIB, 0,
+		       false));
+	CHECK(piece_is(&a.pieces[3], OWNER_RAW, 0, REALTIME_START + 1024 * KIB, 64 * KIB, 0,
+		       false));
+	CHECK(a.pieces[3].beyond);
 }
 
 /* Layouts of pool files as persistent memory libraries make them: large preallocated files, written

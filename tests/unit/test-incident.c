@@ -44,6 +44,7 @@ static void fill_owner(struct owner *owner)
 	fill_view(owner_add_view(owner), "/var/lib/x/merged/\xff\n", "overlay", 0, NULL);
 	fill_view(owner_add_view(owner), "/data", "xfs", 4711, "0123abcd");
 	owner->views_more = true;
+	owner->realtime = true;
 }
 
 static void fill_holder(struct holder *holder)

@@ -92,6 +92,22 @@ TEST(a_file_that_a_search_found_is_rewritten_if_its_block_is_its_own)
 	}
 }
 
+TEST(on_a_realtime_device_nothing_is_touched)
+{
+	static const enum owner_kind kinds[] = { OWNER_FILE_DATA, OWNER_FREE, OWNER_UNWRITTEN };
+
+	for (size_t i = 0; i < 3; i++) {
+		_cleanup_(incident_freep) struct incident *in = incident_of(START, 512);
+		struct page_plan page;
+
+		own(in, kinds[i], START, 512);
+		in->owners[0].realtime = true;
+		page = first_page(in, REPAIR_ZERO);
+		CHECK(!page.method && !page.dev);
+		CHECK_STREQ(page.reason, "realtime");
+	}
+}
+
 TEST(two_files_with_a_block_are_shared_whatever_they_say)
 {
 	_cleanup_(incident_freep) struct incident *in = found_by_search(OWNER_FILE_DATA, "ext4");

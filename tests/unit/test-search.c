@@ -10,6 +10,7 @@
 
 #include "owners/fsmap.h"
 #include "owners/hints.h"
+#include "owners/realtime.h"
 #include "owners/unowned.h"
 #include "scratch.h"
 #include "test.h"
@@ -105,6 +106,21 @@ TEST(ranges_that_overlap_are_one)
 	CHECK(u.ranges[0].bytes.start_bytes == 0 && u.ranges[0].bytes.length_bytes == 8 * KIB);
 	CHECK(unowned_meets(&u, (struct range){ 8 * KIB + 512, 1 }));
 	CHECK(!unowned_meets(&u, (struct range){ 9 * KIB, 100 * KIB }));
+}
+
+TEST(equal_numbers_on_two_devices_are_not_the_same_bytes)
+{
+	_cleanup_(unowned_done) struct unowned u = UNOWNED({ REALTIME_START + 8 * KIB, 4 * KIB },
+							   { 8 * KIB, 4 * KIB });
+	struct find own = data(0, 64 * KIB, 11), realtime = data(REALTIME_START, 64 * KIB, 12);
+
+	REQUIRE(u.n == 2);
+	CHECK(unowned_found(&u, &own) == 1);
+	CHECK(!unowned_settled(&u));
+	CHECK(u.ranges[0].n_finds == 1 && u.ranges[1].n_finds == 0);
+	CHECK(unowned_found(&u, &realtime) == 1);
+	CHECK(unowned_settled(&u));
+	CHECK(u.finds[0].find.inode == 11 && u.finds[1].find.inode == 12);
 }
 
 TEST(a_hundred_thousand_ranges_are_found_again)

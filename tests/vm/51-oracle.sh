@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# guest: --no-bus --mem 3G --timeout 1500
+# guest: --no-bus --mem 3G --timeout 2400
 #
 # The oracle, and searches without a reverse map, on the kernel of the guest: how GETFSMAP, FIEMAP
 # and bulkstat answer differs from one to another. It has a device-mapper, so the oracle looks at
