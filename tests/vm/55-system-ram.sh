@@ -17,6 +17,7 @@ check_json "$("$HWPOISONCTL" resolve --json --phys $((start + 0x8000000)) 4096)"
 	.ranges[0] | .device.mode == "devdax" and .device.chardev == "dax0.0" and .owners[0].kind == "devdax"'
 
 modprobe -q kmem || skip "this kernel has no kmem"
+echo offline > /sys/devices/system/memory/auto_online_blocks	# which 6.12 has on
 daxctl reconfigure-device --mode=system-ram --no-online dax0.0 >"$HWP/daxctl.out" 2>&1 ||
 	die "daxctl makes it memory" "$(< "$HWP/daxctl.out")"
 memory=$((start + 0x8000000))
