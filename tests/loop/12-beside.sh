@@ -191,6 +191,8 @@ unwritten 4096 512 0 true true $name" \
 
 mkdir -m 700 "$work/hints"
 mkdir "$mnt/many"
+rm "$mnt/large"		# which leaves too little room
+sync
 python3 -c "
 import sys
 for i in range(2100): open(f'{sys.argv[1]}/many/{i}', 'w').write('x' * 5000)" "$mnt"
