@@ -8,10 +8,10 @@
 # nobody stays stopped, no poison and no quarantine is left.
 #
 # Once for a page, and once for three in a row that are repaired together. Each
-# point takes other pages of the same files. Every third point is taken, and where
-# the quarantine is emptied, and the three ways to die take turns; guest --append
-# crash_all --timeout 6000 takes each way at each point. A worker that dies alone
-# is the daemon's to see to.
+# point takes other pages of the same files. Every third point of a page is taken,
+# every sixth of three, and where the quarantine is emptied, and the three ways to
+# die take turns; guest --append crash_all --timeout 6000 takes each way at each
+# point. A worker that dies alone is the daemon's to see to.
 
 . "$SRCDIR/tests/vm/lib.sh"
 
@@ -101,7 +101,7 @@ ways=('both before' 'daemon after' 'both after')
 all=no
 grep -q 'crash_all' /proc/cmdline && all=yes
 
-crash_everywhere() {	# page|pages WHICH-OF-THREE
+crash_everywhere() {	# page|pages EVERY WHICH
 	local point way
 
 	count_points "$1" $page_number
@@ -112,7 +112,7 @@ crash_everywhere() {	# page|pages WHICH-OF-THREE
 				if [ "$point" -eq "$emptied" ]; then
 					[ "$way" = 'both after' ] || continue
 				else
-					[ $((point % 3)) -eq "$2" ] || continue
+					[ $((point % $2)) -eq "$3" ] || continue
 					[ "$way" = "${ways[page_number % 3]}" ] || continue
 				fi
 			fi
@@ -132,9 +132,9 @@ crash_everywhere() {	# page|pages WHICH-OF-THREE
 	echo "# $1: $n_points points"
 }
 
-crash_everywhere page 1
-crash_everywhere pages 2
+crash_everywhere page 3 1
+crash_everywhere pages 6 2
 check "three pages in a row were repaired together" test "$(sqlite3 "$HWP/state/ledger.sqlite" "SELECT count(*) FROM
-	intent WHERE step = 'remap' AND json_extract(detail, '\$.length_bytes') = 12288")" -gt $((n_points / 3 - 1))
+	intent WHERE step = 'remap' AND json_extract(detail, '\$.length_bytes') = 12288")" -gt $((n_points / 6 - 1))
 echo "# $((page_number - 2)) crashes"
 done_checks

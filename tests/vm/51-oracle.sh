@@ -9,6 +9,6 @@
 
 modprobe -qa loop xfs ext4 dm_mod
 trap - EXIT
-export STACKS_NEED_DM=yes BESIDE_NEED_REALTIME=yes ORACLE_SECTORS=${ORACLE_SECTORS:-120} ORACLE_STEPS=${ORACLE_STEPS:-60}
+export STACKS_NEED_DM=yes BESIDE_NEED_REALTIME=yes ORACLE_SECTORS=${ORACLE_SECTORS:-80} ORACLE_STEPS=${ORACLE_STEPS:-40}
 bash "$SRCDIR/tests/loop/11-search.sh" && bash "$SRCDIR/tests/loop/12-beside.sh" &&
 	exec bash "$SRCDIR/tests/loop/10-oracle.sh"
