@@ -213,13 +213,18 @@ static void explain_worker(struct incident *in, int r)
 	if (r == -EREMOTEIO)
 		set_reason(in, "waiting", "ledger",
 			   "the ledger can't be written, and no step is taken without it");
+	else if (r == -EOVERFLOW)
+		set_reason(
+			in, "waiting", "list-cut",
+			"the list of bad blocks is longer than the kernel shows, and ends before "
+			"this page: others have to be repaired first");
 	else
 		set_reason(in, "failed", r == -ETIME ? "timeout" : "worker", strerror(-r));
 }
 
 bool repair_finish_cut_off(struct journey *j)
 {
-	static const char *const reasons[] = { "worker", "timeout", "ledger" };
+	static const char *const reasons[] = { "worker", "timeout", "ledger", "list-cut" };
 	const struct repair *repair = &j->in->repair;
 	bool cut_off = repair->state && !strcmp(repair->state, "running");
 

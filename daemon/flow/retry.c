@@ -31,17 +31,12 @@ static const struct {
 	const char *state, *reason;
 	unsigned max_tries;
 } passing[] = {
-	{ "waiting", "frozen", UINT_MAX },
-	{ "waiting", "no-space", UINT_MAX },
-	{ "waiting", "held", UINT_MAX },
-	{ "waiting", "busy", UINT_MAX },
-	{ "waiting", "moved", UINT_MAX },
-	{ "waiting", "immutable", UINT_MAX },
-	{ "waiting", "ledger", UINT_MAX },
-	{ "waiting", "append-only", UINT_MAX },
-	{ "waiting", "swap-file", UINT_MAX },
-	{ "waiting", "text-busy", UINT_MAX },
-	{ "failed", "worker", 3 },
+	{ "waiting", "frozen", UINT_MAX },	{ "waiting", "no-space", UINT_MAX },
+	{ "waiting", "held", UINT_MAX },	{ "waiting", "busy", UINT_MAX },
+	{ "waiting", "moved", UINT_MAX },	{ "waiting", "immutable", UINT_MAX },
+	{ "waiting", "ledger", UINT_MAX },	{ "waiting", "list-cut", UINT_MAX },
+	{ "waiting", "append-only", UINT_MAX }, { "waiting", "swap-file", UINT_MAX },
+	{ "waiting", "text-busy", UINT_MAX },	{ "failed", "worker", 3 },
 };
 
 static bool is(const char *word, const char *other)

@@ -187,7 +187,23 @@ for each in "$phys_fixed fixed" "$phys_held held"; do
 done
 let_go mapper
 
-# What nothing tells before: all that is free is bad. What the hook gave then is not forgotten.
+# --- a page that a machine check has taken whole
+
+use replica
+hold mapper sleep --offset 65536 $MNT/cold
+mark_events
+phys=$(phys_of $MNT/cold 65536)
+mce_srao $((phys + 1024)) 6
+event=$(wait_event '.type == "io.hwpoisond.repair.done"' 60)
+check_equal "all of the page comes from the replica" "0 4096 0" \
+	"$(repair '"\(.zeroed_bytes) \(.restored_bytes) \(.salvaged_bytes)"')"
+check "and the file is what it was" intact $MNT/cold cold
+let_go mapper
+
+# --- a repair that waits for what nothing tells before: all that is free is bad. What the hook gave
+# then is not forgotten
+
+use counted 'PauseHolders=no'
 for size in 64M 4M 64K 4K; do
 	for ((n = 0; ; n++)); do
 		fallocate -l $size $MNT/fill.$size.$n 2>/dev/null || break
@@ -217,18 +233,5 @@ rm -f $MNT/fill.*
 check "with room it goes on" wait_event '.type == "io.hwpoisond.poison.gone" and .data.phys_start == "'"$phys"'"' 120
 check "with what the hook gave" intact $MNT/late late
 check "for which it was run again" [ "$(asked late)" -gt "$n_asked" ]
-
-# --- a page that a machine check has taken whole
-
-use replica
-hold mapper sleep --offset 65536 $MNT/cold
-mark_events
-phys=$(phys_of $MNT/cold 65536)
-mce_srao $((phys + 1024)) 6
-event=$(wait_event '.type == "io.hwpoisond.repair.done"' 60)
-check_equal "all of the page comes from the replica" "0 4096 0" \
-	"$(repair '"\(.zeroed_bytes) \(.restored_bytes) \(.salvaged_bytes)"')"
-check "and the file is what it was" intact $MNT/cold cold
-let_go mapper
 stop_daemon
 done_checks
