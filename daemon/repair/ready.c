@@ -54,14 +54,9 @@ static int look_at_owners(const struct repair_fs *fs, const struct incident *in,
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < in->n_owners; i++) {
-		const struct owner *owner = &in->owners[i];
-		struct range bytes = { owner->phys_start, owner->length_bytes };
-
-		if (owner->kind == OWNER_FILE_DATA && owner->dev == fs->dev &&
-		    range_overlaps(bytes, page) && !record_is_in_store(owner))
-			r = look_at_owner(fs, owner, page, rewrites, ret);
-	}
+	for (size_t i = 0; r == 0 && i < in->n_owners; i++)
+		if (record_is_target(&in->owners[i], fs->dev, page))
+			r = look_at_owner(fs, &in->owners[i], page, rewrites, ret);
 	return r;
 }
 

@@ -124,3 +124,11 @@ bool record_is_in_store(const struct owner *owner)
 			return true;
 	return false;
 }
+
+bool record_is_target(const struct owner *owner, dev_t dev, struct range pages)
+{
+	struct range bytes = { owner->phys_start, owner->length_bytes };
+
+	return owner->kind == OWNER_FILE_DATA && owner->dev == dev &&
+	       range_overlaps(bytes, pages) && !record_is_in_store(owner);
+}

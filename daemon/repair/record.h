@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <json-c/json.h>
 
@@ -37,6 +38,12 @@ struct json_object *record_swapped(const struct target *t, uint64_t phys_start,
 
 /* Does this owner lie in a filesystem's store: is it a spare or quarantine of ours? */
 bool record_is_in_store(const struct owner *owner);
+
+/*
+ * Is it a file of this filesystem that has any of these pages, and so one that a repair mends? Its
+ * bytes may be many pages, of which these are any.
+ */
+bool record_is_target(const struct owner *owner, dev_t dev, struct range pages);
 
 /* Is any step in this history about any of these pages? */
 bool record_has_steps(struct json_object *history, struct range pages);

@@ -123,15 +123,6 @@ static int find_remains(struct remap *m)
 
 /* ---- owners ---- */
 
-/* An owner's bytes may be many pages, of which ours are any. */
-static bool is_target(const struct remap *m, const struct owner *owner)
-{
-	struct range bytes = { owner->phys_start, owner->length_bytes };
-
-	return owner->kind == OWNER_FILE_DATA && owner->dev == m->fs->dev &&
-	       range_overlaps(bytes, m->pages) && !record_is_in_store(owner);
-}
-
 int remap_open_targets(struct remap *m)
 {
 	const char *reason;
@@ -143,7 +134,7 @@ int remap_open_targets(struct remap *m)
 	for (size_t i = 0; i < m->in->n_owners; i++) {
 		const struct owner *owner = &m->in->owners[i];
 
-		if (!is_target(m, owner))
+		if (!record_is_target(owner, m->fs->dev, m->pages))
 			continue;
 		r = target_open(m->fs->root_fd, m->fs->filesystem, owner, m->pages,
 				&m->targets[m->n_targets], &reason);

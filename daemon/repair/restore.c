@@ -69,8 +69,7 @@ static uint32_t bytes_in_files(const struct repair_fs *fs, const struct incident
 		_cleanup_(closep) int fd = -1;
 		struct stat st;
 
-		if (owner->kind != OWNER_FILE_DATA || record_is_in_store(owner) ||
-		    !range_overlaps((struct range){ owner->phys_start, owner->length_bytes }, page))
+		if (!record_is_target(owner, fs->dev, page))
 			continue;
 		fd = handle_open(fs->root_fd, fs->filesystem, owner->inode, owner->generation,
 				 O_PATH | O_CLOEXEC);

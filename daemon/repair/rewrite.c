@@ -17,15 +17,6 @@
 #include "repair/rewrite-private.h"
 #include "source/nvdimm.h"
 
-/* An owner's bytes may be many pages, of which ours is any. */
-static bool is_target(const struct rewrite *w, const struct owner *owner)
-{
-	struct range bytes = { owner->phys_start, owner->length_bytes };
-
-	return owner->kind == OWNER_FILE_DATA && owner->dev == w->fs->dev &&
-	       range_overlaps(bytes, w->page) && !record_is_in_store(owner);
-}
-
 static uint64_t page_offset_of(const struct rewrite *w, const struct owner *owner)
 {
 	return owner->file_offset_bytes + w->page.start_bytes - owner->phys_start;
@@ -39,7 +30,7 @@ static int find_target(struct rewrite *w, const struct owner **ret)
 	for (size_t i = 0; i < w->in->n_owners; i++) {
 		const struct owner *owner = &w->in->owners[i];
 
-		if (!is_target(w, owner))
+		if (!record_is_target(owner, w->fs->dev, w->page))
 			continue;
 		if (sole && (sole->inode != owner->inode ||
 			     page_offset_of(w, sole) != page_offset_of(w, owner)))
