@@ -268,7 +268,7 @@ int clear_page(const struct repair_job *job, const struct repair_fs *fs, struct 
 	r = run(&c);
 	if (c.device_fd >= 0)
 		close(c.device_fd);
-	if (r == -EPIPE || r == -ENOMEM || r == -EREMOTEIO)
+	if (result_is_no_outcome(r))
 		return r;
 	if (r < 0)
 		result_stop(ret, "failed", r == -EOPNOTSUPP ? "clear-refused" : "io-error",

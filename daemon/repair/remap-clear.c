@@ -164,7 +164,7 @@ static int clear_out_of_reach(struct remap *m, int *failed)
 	if (remap_n_pages(m) > 1 || count_bad(m) != 0 || !reach_is_needed(&page, *failed))
 		return 0;
 	r = reach_page(&page);
-	if (r == -EPIPE || r == -ENOMEM || r == -EREMOTEIO)
+	if (result_is_no_outcome(r))
 		return r;
 	if (r < 0)
 		return result_stop(

@@ -20,13 +20,16 @@ int result_stop(struct page_result *result, const char *state, const char *reaso
 	return 1;
 }
 
+bool result_is_no_outcome(int r)
+{
+	return r == -EPIPE || r == -ENOMEM || r == -EREMOTEIO;
+}
+
 int result_explain(struct page_result *result, int r)
 {
+	if (result_is_no_outcome(r))
+		return r;
 	switch (r) {
-	case -EPIPE:
-	case -ENOMEM:
-	case -EREMOTEIO:
-		return r; /* not an outcome: nobody would hear of it */
 	case -EDQUOT:
 		/* XFS wants room for a split of the file's extent map, root's privilege or not. */
 		return result_stop(

@@ -2,6 +2,7 @@
 /* result: what came of the repair of one page. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct page_result {
@@ -17,6 +18,9 @@ struct page_result {
 int result_stop(struct page_result *result, const char *state, const char *reason,
 		const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* Is this error no outcome, as nobody would hear of it: no memory, no ledger, no daemon? */
+bool result_is_no_outcome(int r);
+
 /* What an error of the filesystem means for a page of which nothing was changed yet. 1, or r itself
- * where it is no outcome (out of memory, no ledger). */
+ * where it is no outcome. */
 int result_explain(struct page_result *result, int r);

@@ -170,7 +170,7 @@ int rewrite_reach(struct rewrite *w)
 			"be made to while process %d (%s) has it mapped",
 			mapper->pid, mapper->comm);
 	r = reach_page(&page);
-	if (r == -EPIPE || r == -ENOMEM || r == -EREMOTEIO)
+	if (result_is_no_outcome(r))
 		return r;
 	if (r < 0)
 		return result_stop(
