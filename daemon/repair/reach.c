@@ -40,9 +40,9 @@ static bool has_dax(int fd)
 	       stx.stx_attributes & STATX_ATTR_DAX;
 }
 
-bool reach_is_needed(const struct reach *page, int failed)
+bool reach_is_needed(const struct reach *page)
 {
-	return failed == -EFAULT && has_dax(page->fd) && mce_history_of(page->page) > MCE_NEVER;
+	return has_dax(page->fd) && mce_history_of(page->page) > MCE_NEVER;
 }
 
 /* ---- which page is it? ---- */

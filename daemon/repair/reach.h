@@ -25,10 +25,10 @@ struct reach {
 };
 
 /*
- * Did a write that failed with this leave the page like that? What the lists say of it is the
- * caller's to look at: they have to be empty.
+ * Is the page like that, if a write of it gave EFAULT? That it did is for the caller to know, and
+ * what the lists say of it is his to look at: they have to be empty.
  */
-bool reach_is_needed(const struct reach *page, int failed);
+bool reach_is_needed(const struct reach *page);
 
 /*
  * Each step is on record before it is taken. 0: write it again; negative errno: -EOPNOTSUPP this

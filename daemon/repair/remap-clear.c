@@ -161,7 +161,8 @@ static int clear_out_of_reach(struct remap *m, int *failed)
 	};
 	int r;
 
-	if (remap_n_pages(m) > 1 || count_bad(m) != 0 || !reach_is_needed(&page, *failed))
+	if (*failed != -EFAULT || remap_n_pages(m) > 1 || count_bad(m) != 0 ||
+	    !reach_is_needed(&page))
 		return 0;
 	r = reach_page(&page);
 	if (result_is_no_outcome(r))

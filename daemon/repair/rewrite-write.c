@@ -140,7 +140,7 @@ bool rewrite_is_out_of_reach(const struct rewrite *w)
 	struct reach page = reach_of(w);
 	uint8_t byte;
 
-	return reach_is_needed(&page, -EFAULT) && nvdimm_is_bad(w->job->map, w->page) == 0 &&
+	return reach_is_needed(&page) && nvdimm_is_bad(w->job->map, w->page) == 0 &&
 	       pread(w->target.fd, &byte, 1, (off_t)w->target.page_offset_bytes) < 0 &&
 	       errno == EFAULT;
 }
