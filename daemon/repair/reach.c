@@ -32,17 +32,18 @@
 #define PRESENT	   (1ull << 63)
 #define FRAME_MASK ((1ull << 55) - 1)
 
-static bool has_dax(int fd)
+int reach_has_dax(int fd)
 {
 	struct statx stx;
 
-	return statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &stx) == 0 &&
-	       stx.stx_attributes & STATX_ATTR_DAX;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &stx) < 0)
+		return -errno;
+	return !!(stx.stx_attributes & STATX_ATTR_DAX);
 }
 
 bool reach_is_needed(const struct reach *page)
 {
-	return has_dax(page->fd) && mce_history_of(page->page) > MCE_NEVER;
+	return reach_has_dax(page->fd) > 0 && mce_history_of(page->page) > MCE_NEVER;
 }
 
 /* ---- which page is it? ---- */

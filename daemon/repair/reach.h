@@ -25,6 +25,12 @@ struct reach {
 };
 
 /*
+ * Is this file loaded and stored to through DAX? Where it is not, a store that can't reach its page
+ * is an oops and no error. 1, 0, or negative errno.
+ */
+int reach_has_dax(int fd);
+
+/*
  * Is the page like that, if a write of it gave EFAULT? That it did is for the caller to know, and
  * what the lists say of it is his to look at: they have to be empty.
  */

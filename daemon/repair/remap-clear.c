@@ -123,14 +123,13 @@ static int clear_on_record(struct remap *m, int *ret_failed)
  * oops, and so is a read. */
 static int check_way(struct remap *m)
 {
-	struct statx stx;
+	int r;
 
 	if (mce_history_of(m->pages) == MCE_NEVER)
 		return 0;
-	if (statx(m->quarantine_fd, "", AT_EMPTY_PATH, STATX_TYPE, &stx) < 0)
-		return -errno;
-	if (stx.stx_attributes & STATX_ATTR_DAX)
-		return 0;
+	r = reach_has_dax(m->quarantine_fd);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	return result_stop(
 		m->result, "waiting", "machine-check",
 		"the files are whole again, but without DAX a block that a machine check "
