@@ -21,10 +21,7 @@
 #include "holders/helper.h"
 #include "holders/pagemap.h"
 #include "holders/proc-maps.h"
-
-#define PRESENT	   (1ull << 63)
-#define SWAPPED	   (1ull << 62)
-#define FRAME_MASK ((1ull << 55) - 1)
+#include "holders/proc-scan.h"
 
 /*
  * Of a page that is not there: which swap area, and the place in it. The last few areas are none,
@@ -47,13 +44,13 @@ struct page_scan {
 
 int pagemap_frame(uint64_t entry, uint64_t *ret_pfn)
 {
-	uint64_t frame = entry & FRAME_MASK;
+	uint64_t frame = entry & PAGEMAP_FRAME_MASK;
 
-	if (entry & PRESENT) {
+	if (entry & PAGEMAP_PRESENT) {
 		*ret_pfn = frame;
 		return frame != 0;
 	}
-	if (!(entry & SWAPPED) || (frame & ((1u << AREA_BITS) - 1)) < FIRST_MARK)
+	if (!(entry & PAGEMAP_SWAPPED) || (frame & ((1u << AREA_BITS) - 1)) < FIRST_MARK)
 		return 0;
 	*ret_pfn = frame >> AREA_BITS;
 	return *ret_pfn != 0;

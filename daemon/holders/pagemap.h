@@ -2,10 +2,14 @@
 /* pagemap: which lost pages of memory a process has in its page tables: /proc/PID/pagemap. */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
-#include "holders/proc-scan.h"
+struct proc_process; /* of proc-scan.h, which has a struct target that is not repair/target.h's */
+
+/* Of an entry, by the kernel's Documentation/admin-guide/mm/pagemap.rst. */
+#define PAGEMAP_PRESENT	   (1ull << 63)
+#define PAGEMAP_SWAPPED	   (1ull << 62)
+#define PAGEMAP_FRAME_MASK ((1ull << 55) - 1) /* while it is present; else its place in swap */
 
 /*
  * The page frame that an entry of a pagemap is about: 1; 0: about none that could be lost. For

@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "holders/pagemap.h"
 #include "locate/sysfs.h"
 #include "repair/reach.h"
 #include "repair/record.h"
@@ -27,10 +28,6 @@
 #include "source/nvdimm.h"
 
 #define MEMORY_SYSFS "/sys/devices/system/memory"
-
-/* Of an entry in /proc/PID/pagemap. */
-#define PRESENT	   (1ull << 63)
-#define FRAME_MASK ((1ull << 55) - 1)
 
 int reach_has_dax(int fd)
 {
@@ -59,9 +56,11 @@ static int check_frame(const struct reach *page, const void *at)
 	if (pread(fd, &entry, sizeof(entry), (off_t)((uintptr_t)at / PAGE_BYTES * sizeof(entry))) !=
 	    sizeof(entry))
 		return -EIO;
-	return entry & PRESENT && (entry & FRAME_MASK) == page->page.start_bytes / PAGE_BYTES
-		       ? 0
-		       : -ESTALE;
+	/* Not pagemap_frame(): that takes the mark of a page that was lost for the page. */
+	if (!(entry & PAGEMAP_PRESENT) ||
+	    (entry & PAGEMAP_FRAME_MASK) != page->page.start_bytes / PAGE_BYTES)
+		return -ESTALE;
+	return 0;
 }
 
 /* Touched by the kernel for us: what has just been cleared may fail again, and who loads it then
