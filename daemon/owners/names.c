@@ -53,6 +53,7 @@ static uint64_t n_to_ask(const struct wanted *wanted)
 int names_find(const struct inside *in, const char *mount_root, struct wanted *wanted)
 {
 	bool asked = false;
+	uint64_t n_all;
 	int r;
 
 	r = parents_find(in, wanted);
@@ -61,13 +62,14 @@ int names_find(const struct inside *in, const char *mount_root, struct wanted *w
 	if (!wanted_n_missing(wanted))
 		return 0;
 
-	if (n_to_ask(wanted) <= 1 + n_inodes(in) / ENTRIES_PER_INODE) {
+	n_all = n_inodes(in);
+	if (n_to_ask(wanted) <= 1 + n_all / ENTRIES_PER_INODE) {
 		asked = true;
 		r = dcache_find(in, mount_root, wanted);
 		if (r < 0 || !wanted_n_missing(wanted))
 			return r;
 	}
-	if (n_to_ask(wanted) <= n_inodes(in) / ENTRIES_PER_LOOK) {
+	if (n_to_ask(wanted) <= n_all / ENTRIES_PER_LOOK) {
 		r = near_find(in, mount_root, wanted);
 		if (r == -ENOMEM || !wanted_n_missing(wanted))
 			return r;
