@@ -81,10 +81,16 @@ static int look_at_batch(struct scan *s, const struct batch *batch, bool realtim
 	return 0;
 }
 
+/* Is nothing looked for but bytes of the realtime device? */
+static bool is_realtime_only(const struct scan *s)
+{
+	return s->look.has_realtime && unowned_after(s->look.unowned, REALTIME_START) == 0;
+}
+
 int scan_xfs(struct scan *s)
 {
 	_cleanup_(freep) struct batch *batch = calloc(1, sizeof(*batch));
-	bool realtime_only = scan_is_realtime_only(s);
+	bool realtime_only = is_realtime_only(s);
 	unsigned n_unreadable = 0;
 	int r;
 

@@ -14,7 +14,6 @@
 #include <sys/vfs.h>
 
 #include "owners/hints.h"
-#include "owners/realtime.h"
 #include "owners/scan.h"
 
 /* Shorter lists are not worth a file: looking at all inodes takes no longer. */
@@ -117,11 +116,6 @@ int scan_all(struct scan *s)
 		s->unsure = true;
 	s->finished = true;
 	return 0;
-}
-
-bool scan_is_realtime_only(const struct scan *s)
-{
-	return s->look.has_realtime && unowned_after(s->look.unowned, REALTIME_START) == 0;
 }
 
 enum owner_kind scan_leftover(struct scan *s, struct range bytes, uint64_t *ret_end)

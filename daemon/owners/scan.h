@@ -51,9 +51,6 @@ void scan_done(struct scan *s);
  */
 enum owner_kind scan_leftover(struct scan *s, struct range bytes, uint64_t *ret_end);
 
-/* Is nothing looked for but bytes of the realtime device? */
-bool scan_is_realtime_only(const struct scan *s);
-
 /* One more inode was done with. True: nobody needs to be looked for any more. */
 bool scan_count(struct scan *s, uint64_t n);
 
