@@ -11,20 +11,6 @@ mnt=$work/mnt
 hints=$work/hints
 mkdir -m 700 "$mnt" "$hints"
 
-# ask [OPTION...] DISK SECTOR N...
-ask() {
-	local options=()
-	while [[ $1 = --* ]]; do
-		options+=("$1")
-		if [ "$1" = --hints ]; then
-			options+=("$2")
-			shift
-		fi
-		shift
-	done
-	"$OWNERS_OF" "${options[@]}" "${1#/dev/}" "${@:2}"
-}
-
 # first [OPTION...] DISK SECTOR N: kind, name, complete, searching
 first() {
 	ask "$@" | jq -r '"\(.owners[0].kind) \(.owners[0].paths[0] // "-" | split("/") | last) \(.owners_complete) \(.owners_searching // false)"'

@@ -46,20 +46,6 @@ first() {
 		$o.file_offset_bytes // "-") \(.owners_complete) \(.owners_searching // false)"'
 }
 
-# ask [OPTION...] DISK SECTOR N...
-ask() {
-	local options=()
-	while [[ $1 = --* ]]; do
-		options+=("$1")
-		if [ "$1" = --hints ]; then
-			options+=("$2")
-			shift
-		fi
-		shift
-	done
-	"$OWNERS_OF" "${options[@]}" "${1#/dev/}" "${@:2}"
-}
-
 make_realtime "$mnt/realtime" 65536
 setfattr -n user.long -v "$(printf 'v%.0s' {1..3000})" "$mnt/realtime"
 make_file "$mnt/plain" 65536

@@ -146,17 +146,23 @@ start() {
 
 # --- questions
 
-# ask DISK SECTOR N...: one incident a line
+# ask [OPTION...] DISK SECTOR N...: one incident a line
 ask() {
-	local disk=$1
-	shift
-	"$OWNERS_OF" "$(basename "$disk")" "$@"
+	local options=()
+	while [[ $1 = --* ]]; do
+		options+=("$1")
+		case $1 in
+		--hints | --mode | --again)
+			options+=("$2")
+			shift ;;
+		esac
+		shift
+	done
+	"$OWNERS_OF" "${options[@]}" "$(basename "$1")" "${@:2}"
 }
 
 ask_holders() {
-	local disk=$1
-	shift
-	"$OWNERS_OF" --holders "$(basename "$disk")" "$@"
+	ask --holders "$@"
 }
 
 # names DISK SECTOR N: all paths of all owners
