@@ -67,8 +67,8 @@ umount $MNT
 ndctl clear-errors namespace0.0 >/dev/null 2>&1
 bed_fs
 
-# repaired ROW N: from the plan of the first to the end of the last, by the events' own times.
-repaired() {
+# rate ROW N: from the plan of the first to the end of the last, by the events' own times.
+rate() {
 	local n_done
 
 	# shellcheck disable=SC2016
@@ -98,7 +98,7 @@ mark_events
 new_file contiguous "$N"
 poison_pages "$N" 1 ""
 scrub
-repaired "hwpoisond, one range" "$N" | tee "$HWP/row"
+rate "hwpoisond, one range" "$N" | tee "$HWP/row"
 step_rows
 jq -Mc '{ benchmark: "repair", claim: "pages mended in a second, one range", value: .pages_per_sec,
 	at_least: 1000, met: (.pages_per_sec >= 1000) }' "$HWP/row"
@@ -106,5 +106,5 @@ mark_events
 new_file scattered $((4 * N_SCATTERED))
 poison_pages $N_SCATTERED 4 ""
 scrub
-repaired "hwpoisond, scattered" $N_SCATTERED
+rate "hwpoisond, scattered" $N_SCATTERED
 done_checks

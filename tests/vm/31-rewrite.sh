@@ -8,11 +8,6 @@
 
 . "$SRCDIR/tests/vm/lib.sh"
 
-# repaired N: the incident's last event, when it is over.
-repaired() {
-	wait_event ".incident == $1 and .type == \"io.hwpoisond.poison.gone\"" 40
-}
-
 clean() {
 	check_equal "$1: no list has anything" "" "$(media_list)$(badblocks_list)$(badblocks_list region)"
 }

@@ -43,11 +43,6 @@ incident_at() {
 		jq .incident
 }
 
-# mended N: it is repaired and gone; prints what came of it.
-mended() {
-	wait_event '.type == "io.hwpoisond.poison.gone" and .incident == '"$1" 60
-}
-
 # lists FILE INCIDENT OFFSET LENGTH...: the ledger lists exactly these bytes of it as lost, page by page.
 lists() {
 	local inode
@@ -76,7 +71,7 @@ hold reader check --offset 16384 --length 4096 $MNT/clone
 hold watcher sleep --offset $((60 * 4096)) $MNT/data
 poison $((data + 4 * 4096)) $((40 * 4096 + 1024)) notify
 n=$(incident_at $((data + 4 * 4096)))
-outcome=$(mended "$n")
+outcome=$(repaired "$n")
 check_json "$outcome" "repaired" '.data.state == "repaired" and .data.repair.state == "done"' \
 	"with as many bytes lost and saved as page by page" \
 	'.data.repair.zeroed_bytes == 40 * 4096 + 1024 and .data.repair.salvaged_bytes == 3072' \
@@ -105,7 +100,7 @@ poison $((own + 21 * 4096 - 1536)) $((10 * 4096 + 1536)) ""
 scrub
 n=$(incident_at $((own + 10 * 4096)))
 m=$(incident_at $((own + 21 * 4096 - 1536)))
-check_json "[$(mended "$n"), $(mended "$m")]" "both ranges are repaired" 'all(.[]; .data.state == "repaired")' \
+check_json "[$(repaired "$n"), $(repaired "$m")]" "both ranges are repaired" 'all(.[]; .data.state == "repaired")' \
 	"each byte of both counts once" \
 	'([.[].data.repair.zeroed_bytes] | add) == 20 * 4096 + 2560 and ([.[].data.repair.salvaged_bytes] | add) == 1536'
 check_equal "each in one go" "$(goes $((own + 10 * 4096)) $((11 * 4096))) 0 $(goes $((own + 21 * 4096)) $((10 * 4096))) 0" \
@@ -134,7 +129,7 @@ knob clear_fail 0
 mark_events
 start_daemon
 check "an order finishes it" ctl repair "$n"
-outcome=$(mended "$n")
+outcome=$(repaired "$n")
 check_json "$outcome" "with the bytes that were lost the first time" \
 	'.data.repair.zeroed_bytes == 130000 - 24 * 4096 and ([.data.repair.losses[].length_bytes] | add) == 130000 - 24 * 4096'
 # shellcheck disable=SC2046
@@ -176,7 +171,7 @@ hold reader check --offset $((40 * 4096)) --length 4096 $MNT/own
 hold watcher sleep --offset $((55 * 4096)) $MNT/own
 poison $((own + 41 * 4096)) $((10 * 4096 + 1024)) notify
 n=$(incident_at $((own + 41 * 4096)))
-check_json "$(mended "$n")" "pages in a row are repaired there" '.data.state == "repaired"' \
+check_json "$(repaired "$n")" "pages in a row are repaired there" '.data.state == "repaired"' \
 	"with as many bytes lost and saved" '.data.repair.zeroed_bytes == 10 * 4096 + 1024 and .data.repair.salvaged_bytes == 3072' \
 	"each is listed once" '.data.repair.losses | length == 11'
 check_equal "tried in one go, and then one by one" "$(goes $((own + 41 * 4096)) $((11 * 4096))) 11" "$(steps "$n" remap)"

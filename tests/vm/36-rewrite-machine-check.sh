@@ -10,19 +10,6 @@
 
 . "$SRCDIR/tests/vm/lib.sh"
 
-# xfs_with FEATURES: an XFS made with these, instead of what is there.
-xfs_with() {
-	umount $MNT || die "$MNT can be unmounted"
-	modprobe -q xfs
-	mkfs.xfs -q -f -m "$1" $PMEM > "$HWP/mkfs.out" 2>&1 || die "mkfs.xfs works" "$(< "$HWP/mkfs.out")"
-	mount -t xfs -o dax=always $PMEM $MNT || die "$MNT is mounted"
-}
-
-# repaired N: the incident's last event, when it is over.
-repaired() {
-	wait_event ".incident == $1 and .type == \"io.hwpoisond.poison.gone\"" 60
-}
-
 # healed "claim" PHYS: by each list, and by what reads there.
 healed() {
 	check "$1: nobody read the block device there" ! bios

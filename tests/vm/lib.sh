@@ -164,6 +164,14 @@ bed_up() {
 	bed_fs "$@"
 }
 
+# xfs_with FEATURES: an XFS made with these, instead of what is there.
+xfs_with() {
+	umount $MNT || die "$MNT can be unmounted"
+	modprobe -q xfs
+	mkfs.xfs -q -f -m "$1" $PMEM > "$HWP/mkfs.out" 2>&1 || die "mkfs.xfs works" "$(< "$HWP/mkfs.out")"
+	mount -t xfs -o dax=always $PMEM $MNT || die "$MNT is mounted"
+}
+
 # nfit_up: the kernel's simulated bus instead (guest --nfit), with empty labels. region0 has 32 MiB on
 # two DIMMs, region1 64 MiB on four, for namespaces of 16 MiB or more. There is no DAX.
 nfit_up() {
@@ -512,6 +520,11 @@ wait_event() {
 		return 1
 	fi
 	printf '%s\n' "$found"
+}
+
+# repaired N: the incident's last event, when it is over.
+repaired() {
+	wait_event ".incident == $1 and .type == \"io.hwpoisond.poison.gone\"" 60
 }
 
 # no_event JQ_FILTER [SECONDS]: none has come, and none comes for so long. A
