@@ -61,13 +61,7 @@ in_quarantine "refused"
 check "only root can look into it" test "$(stat -c %a:%u $MNT/.hwpoisond)" = 700:0
 
 # Every block that the filesystem has to give is given.
-n=0
-for size in 64M 4M 64K 4K; do
-	while fallocate -l $size $MNT/fill.$n 2>/dev/null; do
-		n=$((n + 1))
-	done
-done
-rm -f $MNT/fill.$n
+fill_up
 check "the filesystem is full" ! fallocate -l 4K $MNT/more
 rm -f $MNT/more
 in_quarantine "full"

@@ -142,12 +142,7 @@ check "no quarantine is left" [ ! -e $MNT/.hwpoisond ]
 
 keep $MNT/own own
 xfs_io -x -c 'resblks 0' $MNT
-for size in 32M 4M 64K 4K; do
-	for ((i = 0; ; i++)); do
-		fallocate -l $size $MNT/fill.$size.$i 2>/dev/null || break
-	done
-	rm -f $MNT/fill.$size.$i
-done
+fill_up 32M
 for file in $MNT/fill.32M.*; do
 	for ((i = 0; i < 800; i += 2)); do
 		echo "fpunch $((i * 4096)) 4096"

@@ -204,12 +204,7 @@ let_go mapper
 # then is not forgotten
 
 use counted 'PauseHolders=no'
-for size in 64M 4M 64K 4K; do
-	for ((n = 0; ; n++)); do
-		fallocate -l $size $MNT/fill.$size.$n 2>/dev/null || break
-	done
-	rm -f $MNT/fill.$size.$n
-done
+fill_up
 check "the filesystem is full" ! fallocate -l 4K $MNT/more
 mark_events
 phys=$(phys_of $MNT/late 4096)

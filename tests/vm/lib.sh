@@ -172,6 +172,19 @@ xfs_with() {
 	mount -t xfs -o dax=always $PMEM $MNT || die "$MNT is mounted"
 }
 
+# fill_up [SIZE]: all the room that the filesystem has to give, in $MNT/fill.SIZE.N of this size (64M),
+# and the rest in such of 4M, 64K and 4K.
+fill_up() {
+	local size n
+
+	for size in "${1:-64M}" 4M 64K 4K; do
+		for ((n = 0; ; n++)); do
+			fallocate -l "$size" "$MNT/fill.$size.$n" 2>/dev/null || break
+		done
+		rm -f "$MNT/fill.$size.$n"
+	done
+}
+
 # nfit_up: the kernel's simulated bus instead (guest --nfit), with empty labels. region0 has 32 MiB on
 # two DIMMs, region1 64 MiB on four, for namespaces of 16 MiB or more. There is no DAX.
 nfit_up() {
