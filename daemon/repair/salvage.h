@@ -25,8 +25,9 @@ uint32_t salvage_bad_sectors(const struct badblocks *bad, uint64_t phys_start);
 int salvage_from_device(int bdev_fd, uint64_t dev_offset_bytes, uint64_t phys_start,
 			uint32_t bad_sectors, struct salvaged_page *ret);
 
-/* Fill *ret from what the page cache holds (RWF_NOWAIT: the device is not touched). length_bytes
- * may be short at the end of the file; the rest is zeros. 1: saved whole; 0: not in the cache. */
+/* Fill *ret from what the page cache holds; the device is not touched. The offset is that of a page,
+ * length_bytes may be short at the end of the file; the rest is zeros. 1: saved whole; 0: not in the
+ * cache. */
 int salvage_from_cache(int file_fd, uint64_t file_offset_bytes, uint32_t length_bytes,
 		       uint64_t phys_start, struct salvaged_page *ret);
 

@@ -2,8 +2,10 @@
 /* Every good sector is saved, every bad one is zeros and counted, to the last byte of the file. */
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "repair/salvage.h"
+#include "scratch.h"
 #include "test.h"
 
 #define START 0x80000000ULL
@@ -82,6 +84,38 @@ TEST(lost_bytes_end_where_the_file_ends)
 	CHECK(salvage_lost_bytes(&page, 1808) == 1808 - 1024);
 	CHECK(salvage_lost_bytes(&page, 1024) == 0);
 	CHECK(salvage_lost_bytes(&page, 1025) == 1);
+}
+
+static bool is_in_cache(int fd)
+{
+	void *mapped = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+	unsigned char resident = 0;
+
+	CHECK(mapped != MAP_FAILED && mincore(mapped, PAGE_BYTES, &resident) == 0);
+	munmap(mapped, PAGE_BYTES);
+	return resident & 1;
+}
+
+TEST(what_is_in_the_cache_is_saved_and_nothing_is_read_into_it)
+{
+	_cleanup_(scratch_done) struct scratch s = scratch_new();
+	_cleanup_(closep) int fd = open(scratch_file(&s, "file"), O_RDWR | O_CREAT | O_CLOEXEC,
+					0600);
+	struct salvaged_page page;
+	uint8_t bytes[1000];
+
+	memset(bytes, 'c', sizeof(bytes));
+	REQUIRE(fd >= 0 && pwrite(fd, bytes, sizeof(bytes), 0) == sizeof(bytes));
+	CHECK(salvage_from_cache(fd, 0, sizeof(bytes), START, &page) == 1);
+	CHECK(page.bad_sectors == 0 && page.phys_start == START);
+	CHECK(!memcmp(page.data, bytes, sizeof(bytes)) && page.data[sizeof(bytes)] == 0);
+
+	CHECK(fsync(fd) == 0 && posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
+	if (is_in_cache(fd))
+		return; /* where it is in memory alone, it can't leave that */
+	CHECK(salvage_from_cache(fd, 0, sizeof(bytes), START, &page) == 0);
+	usleep(200000); /* what was read ahead would be there by now */
+	CHECK(!is_in_cache(fd));
 }
 
 TEST_MAIN()

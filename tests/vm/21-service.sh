@@ -190,6 +190,18 @@ check "into the same file" wait_event '.type == "io.hwpoisond.daemon.started"' 2
 check "the open incident is not announced again" no_event '.type | test("poison\\.found|holder")' 2
 check_equal "and not forgotten" 4 "$(ctl status >/dev/null; echo $?)"
 
+# --- without DAX
+
+systemctl stop keeper.service
+umount $MNT && mount -o dax=never $PMEM $MNT || die "$MNT is mounted without DAX"
+make_file $MNT/cached 64K
+keep $MNT/cached cached
+mark_events
+poison "$(phys_of $MNT/cached 4096)" 4096 notify
+check_json "$(wait_event '.type == "io.hwpoisond.poison.gone"' 60)" "what the page cache has is not lost" \
+	'.data.state == "repaired" and .data.repair.zeroed_bytes == 0 and .data.repair.losses == []'
+check "the file is whole" intact $MNT/cached cached
+
 # --- the end
 
 check "it can be stopped" systemctl stop hwpoisond.service
