@@ -41,7 +41,7 @@ struct journey {
 		       */
 	struct incident *found; /* by a search, while some worker had it */
 	unsigned n_finishing; /* begun because the repair was cut off */
-	struct worker *worker; /* respond, repair, or preview; resolving is done in batches */
+	struct worker *worker; /* respond or preview; the others work in batches */
 	int64_t intent; /* "respond", while that runs */
 	struct waits *waits; /* for holders to end; see flow/wait.c */
 	struct retry retry;
@@ -59,7 +59,7 @@ struct flow {
 	size_t n_journeys;
 	struct resolve_batch *resolving; /* one at a time */
 	struct search_batch *searching; /* one at a time */
-	struct journey *repairing; /* one at a time */
+	struct repair_batch *repairing; /* one at a time */
 	struct stopped_unit **units; /* see flow/units.c */
 	size_t n_units;
 	struct worker *ram_scan; /* NULL: none runs */
@@ -87,6 +87,7 @@ struct flow_view {
 void flow_view(struct flow *f, struct flow_view *ret);
 
 uint64_t now_usec(void);
+uint64_t monotonic_usec(const struct flow *f); /* CLOCK_MONOTONIC, of this turn of the loop */
 
 /* Write the incident to the ledger; a failure is told once, and so is its end. True: it is on
  * record. */
@@ -109,6 +110,9 @@ void flow_tell(struct journey *j, const char *type, enum severity severity, cons
 
 /* Start what can be started. Never calls back into the caller's journey. */
 void flow_pump(struct flow *f);
+
+/* Nothing more to do without a change or an order, for all we know. */
+void journey_rest(struct journey *j);
 
 /* The journey is over: its incident is `state` now, on record and told. Frees the journey. */
 void journey_end(struct journey *j, enum incident_state state);
@@ -212,8 +216,17 @@ void resolve_cancel(struct flow *f);
 void search_pump(struct flow *f);
 void search_cancel(struct flow *f);
 int respond_start(struct journey *j);
-int repair_start(struct journey *j);
 int preview_start(struct journey *j);
+
+/* Begin to repair what waits for that; what is not to be repaired rests. */
+void repair_pump(struct flow *f);
+void repair_cancel(struct flow *f);
+/* Its repair is under way, it does not only wait for others. */
+bool repair_runs(const struct journey *j);
+
+/* In a worker: what a repair works with, or the plan of one. 0 or negative errno. */
+int flow_repair_job(struct flow *f, struct flow_view *view, struct repair_journal *journal,
+		    struct repair_job *ret);
 
 /* The repair was tried: set when it is again, if it may end otherwise then. */
 void retry_later(struct journey *j);

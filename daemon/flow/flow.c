@@ -45,6 +45,14 @@ uint64_t now_usec(void)
 	return now.tv_sec * USEC_PER_SEC + now.tv_nsec / 1000;
 }
 
+uint64_t monotonic_usec(const struct flow *f)
+{
+	uint64_t now = 0;
+
+	sd_event_now(f->parts.event, CLOCK_MONOTONIC, &now);
+	return now;
+}
+
 void flow_view(struct flow *f, struct flow_view *ret)
 {
 	*ret = (struct flow_view){
@@ -326,7 +334,7 @@ void flow_rescan(struct flow *f)
 
 /* ---- going on ---- */
 
-static void rest(struct journey *j)
+void journey_rest(struct journey *j)
 {
 	j->stage = STAGE_REST;
 	j->in->state = INCIDENT_LEFT;
@@ -334,14 +342,14 @@ static void rest(struct journey *j)
 	retry_later(j);
 }
 
-static void start_or_rest(struct journey *j, int (*start)(struct journey *j), const char *what)
+static void start_to_respond(struct journey *j)
 {
-	int r = start(j);
+	int r = respond_start(j);
 
 	if (r >= 0)
 		return;
-	log_err(r, "Cannot %s incident %" PRIu64 ", leaving it as it is", what, j->in->number);
-	rest(j);
+	log_err(r, "Cannot respond to incident %" PRIu64 ", leaving it as it is", j->in->number);
+	journey_rest(j);
 }
 
 /* A fork is not for nothing: two at a time, and each that ends brings us here again. */
@@ -394,15 +402,11 @@ void flow_pump(struct flow *f)
 	for (size_t i = 0; i < f->n_journeys; i++) {
 		struct journey *j = f->journeys[i];
 
-		if (j->busy)
-			continue;
-		if (j->stage == STAGE_RESPOND && f->n_responding < n_may_respond)
-			start_or_rest(j, respond_start, "respond to");
-		/* With nobody to respond to it is there already. */
-		if (!j->busy && j->stage == STAGE_REPAIR && !j->in->owners_searching &&
-		    !f->repairing)
-			start_or_rest(j, repair_start, "repair");
+		if (!j->busy && j->stage == STAGE_RESPOND && f->n_responding < n_may_respond)
+			start_to_respond(j);
 	}
+	/* With nobody to respond to they are there already. */
+	repair_pump(f);
 	flow_settle(f);
 	units_start_again(f);
 }
@@ -506,6 +510,7 @@ struct flow *flow_free(struct flow *f)
 	ram_begin_rest(f);
 	resolve_cancel(f);
 	search_cancel(f);
+	repair_cancel(f);
 	worker_free(f->ram_scan);
 	flow_settle(f);
 	sd_event_source_disable_unref(f->soon);

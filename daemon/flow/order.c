@@ -40,7 +40,7 @@ static void begin(struct journey *j)
 /* Nobody has to know that the daemon tries something by itself just now. */
 static bool may_wait(const struct journey *j)
 {
-	return j->flow->repairing == j && j->retry.runs && !j->on_repaired && !j->on_planned;
+	return repair_runs(j) && j->retry.runs && !j->on_repaired && !j->on_planned;
 }
 
 int flow_order_repair(struct flow *f, uint64_t number, flow_repaired done, void *userdata)

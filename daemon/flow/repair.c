@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow/repair: mend the media and the files, one incident at a time, in a worker.
+ * flow/repair: mend the media and the files, one incident after the other, in a worker.
  *
  *   flow/respond -> [flow/repair] -> repair (in the worker) -> the end of the journey
+ *
+ * A worker is given all that wait, asks who has their pages once for all, and with the outcome of
+ * each it asks us for the next. Only for a second: then what it knows is old, and the rest is for
+ * another one. So is what has changed here since it was forked.
  *
  * The worker takes no irreversible step without our answer, and we answer when the ledger has
  * committed. However the worker ends, processes that it left stopped are continued here.
@@ -11,6 +15,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 
@@ -20,48 +25,49 @@
 #include "repair/pause.h"
 
 /* A range of gigabytes takes long; one that hangs must end some day. */
-#define REPAIR_TIMEOUT_USEC  (6 * 3600 * USEC_PER_SEC)
-#define MAX_CUT_OFF	     3
-#define PREVIEW_TIMEOUT_USEC (30 * 60 * USEC_PER_SEC)
+#define REPAIR_TIMEOUT_USEC (6 * 3600 * USEC_PER_SEC)
+
+/* What a fork costs, and asking for all, is little for each of so many; and what was asked in vain
+ * where there is no time for all of them is little, too. */
+#define MAX_BATCH  16u
+#define BATCH_USEC USEC_PER_SEC
 
 /* One that ends its worker each time waits for an order, or for the next start. */
 #define MAX_FINISHING 3u
 
-/* ---- in the worker ---- */
-
-struct job {
-	struct journey *journey;
-	struct flow_view view;
+struct repair_batch {
+	struct flow *flow;
+	struct worker *worker;
+	struct flow_view view; /* as of the fork, as are the incidents: for the child alone */
+	struct incident *incidents[MAX_BATCH];
+	struct given {
+		uint64_t number, updated_usec;
+	} given[MAX_BATCH];
+	size_t n, n_begun;
+	struct journey *current; /* NULL: its outcome is known, and no other was begun */
+	uint64_t fingerprint; /* of the rules */
+	uint64_t heard_usec; /* CLOCK_MONOTONIC, when it had asked for all; 0: not yet */
 };
 
-static int make_job(struct job *job, struct worker_link *link, struct repair_journal *journal,
+/* ---- in the worker ---- */
+
+int flow_repair_job(struct flow *f, struct flow_view *view, struct repair_journal *journal,
 		    struct repair_job *ret)
 {
 	int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (proc_fd < 0)
 		return -errno;
-	*journal = (struct repair_journal){ .link = link, .incident = job->journey->in->number };
-	job->view.policy.proc_fd = proc_fd;
+	view->policy.proc_fd = proc_fd;
 	*ret = (struct repair_job){
-		.map = nvdimm_map(job->journey->flow->parts.nvdimm),
-		.policy = &job->view.policy,
+		.map = nvdimm_map(f->parts.nvdimm),
+		.policy = &view->policy,
 		.journal = journal,
-		.runtime_dir = job->journey->flow->parts.runtime_dir,
+		.runtime_dir = f->parts.runtime_dir,
 		.proc_fd = proc_fd,
-		.how.hints_directory = job->journey->flow->parts.state_dir,
+		.how.hints_directory = f->parts.state_dir,
 	};
 	return 0;
-}
-
-static int tell(struct worker_link *link, const char *name, struct json_object *value)
-{
-	_cleanup_(json_object_putp) struct json_object *message = json_object_new_object();
-
-	if (!message || !value)
-		return -ENOMEM;
-	json_object_object_add(message, name, json_object_get(value));
-	return worker_tell(link, message);
 }
 
 /*
@@ -81,45 +87,39 @@ static int lock_repairs(const char *state_dir)
 	return flock(fd, LOCK_EX) < 0 ? -errno : fd; /* until this process ends */
 }
 
-static int run_repair(struct worker_link *link, void *userdata)
+/* 1: it is incidents[*ret]; 0: none; negative errno. */
+static int ask_next(struct incident *done, size_t *ret, void *userdata)
 {
-	struct job *job = userdata;
-	_cleanup_(json_object_putp) struct json_object *incident = NULL;
-	struct repair_journal journal;
-	struct repair_job repair;
+	_cleanup_(json_object_putp) struct json_object *message = json_object_new_object();
+	_cleanup_(json_object_putp) struct json_object *answer = NULL;
+	struct json_object *incident = incident_to_json(done), *next;
 	int r;
 
-	r = lock_repairs(job->journey->flow->parts.state_dir);
-	if (r < 0)
+	if (!message || !incident) {
+		json_object_put(incident);
+		return -ENOMEM;
+	}
+	json_object_object_add(message, "incident", incident);
+	r = worker_ask(userdata, message, &answer);
+	if (r < 0 || !json_object_object_get_ex(answer, "next", &next))
 		return r;
-	r = make_job(job, link, &journal, &repair);
-	if (r < 0)
-		return r;
-	r = repair_run(&repair, job->journey->in);
-	if (r < 0)
-		return r;
-	incident = incident_to_json(job->journey->in);
-	return tell(link, "incident", incident);
+	*ret = json_object_get_uint64(next);
+	return 1;
 }
 
-static int run_preview(struct worker_link *link, void *userdata)
+static int run(struct worker_link *link, void *userdata)
 {
-	struct job *job = userdata;
-	_cleanup_(json_object_putp) struct json_object *plan = NULL;
-	struct repair_journal journal;
-	struct repair_job repair;
+	struct repair_batch *batch = userdata;
+	struct repair_journal journal = { .link = link };
+	struct repair_job job;
 	int r;
 
-	r = make_job(job, link, &journal, &repair);
+	r = lock_repairs(batch->flow->parts.state_dir);
+	if (r >= 0)
+		r = flow_repair_job(batch->flow, &batch->view, &journal, &job);
 	if (r < 0)
 		return r;
-	job->journey->in->repair.wish = REPAIR_ZERO; /* what an order would do */
-	job->journey->in->repair.pause_holders = order_may_pause(job->journey->flow,
-								 job->journey->in);
-	r = repair_preview(&repair, job->journey->in, &plan);
-	if (r < 0)
-		return r;
-	return tell(link, "plan", plan);
+	return repair_run(&job, batch->incidents, batch->n, ask_next, link);
 }
 
 /* ---- in the daemon ---- */
@@ -160,35 +160,6 @@ static void take_repair(struct incident *to, struct incident *from)
 
 	to->repair = from->repair;
 	from->repair = old;
-}
-
-static void on_repair_message(struct worker *w, struct json_object *message, bool wants_reply,
-			      void *userdata)
-{
-	struct journey *j = userdata;
-	_cleanup_(incident_freep) struct incident *after = NULL;
-	struct json_object *incident;
-	int r;
-
-	if (wants_reply) {
-		r = journal_serve(j->flow->parts.ledger, w, j->in->number, message);
-		if (r < 0)
-			log_warn(r, "Cannot answer the repair of incident %" PRIu64 ", it stops",
-				 j->in->number);
-		return;
-	}
-	if (!json_object_object_get_ex(message, "incident", &incident))
-		return;
-	r = incident_from_json(incident, &after);
-	if (r < 0) {
-		log_err(r, "Cannot read the outcome of the repair of incident %" PRIu64,
-			j->in->number);
-		return;
-	}
-	/* Its owners and holders stay those that lost something: who has the block now is another
-	 * story. */
-	wait_for_holders(j, after);
-	take_repair(j->in, after);
 }
 
 /* Where that fails, the steps of the repair hold them too. */
@@ -250,14 +221,13 @@ static void tell_result(struct journey *j)
 		flow_tell(j, "repair.failed", SEVERITY_CRITICAL, repair->reason);
 }
 
-static void on_repair_done(struct worker *w, int r, void *userdata)
+/* The repair has ended. r: 0; or negative errno, and nobody knows more than what the ledger says.
+ */
+static void finish(struct journey *j, int r)
 {
-	struct journey *j = userdata;
 	struct flow *f = j->flow;
 
-	j->worker = worker_free(w);
 	j->busy = false;
-	f->repairing = NULL;
 	if (f->parts.ledger)
 		repair_continue_paused(f, j->in->number);
 	if (r < 0)
@@ -278,42 +248,24 @@ static void on_repair_done(struct worker *w, int r, void *userdata)
 	journey_go_on(j, STAGE_REST);
 	retry_later(j);
 	order_repair_ended(j);
-
-	/* The list decides: no longer bad is the end of the journey, see end_gone(). */
-	flow_rescan(f);
 }
 
-static const struct worker_ops repair_ops = {
-	.name = "hwp-repair",
-	.run = run_repair,
-	.on_message = on_repair_message,
-	.on_done = on_repair_done,
-	.timeout_usec = REPAIR_TIMEOUT_USEC,
-};
-
-static int leave(struct journey *j)
+static int take_outcome(struct journey *j, struct json_object *incident)
 {
-	j->stage = STAGE_REST;
-	j->in->state = INCIDENT_LEFT;
-	flow_save(j->flow, j->in);
-	retry_later(j);
+	_cleanup_(incident_freep) struct incident *after = NULL;
+	int r = incident_from_json(incident, &after);
+
+	if (r < 0)
+		return r;
+	/* Its owners and holders stay those that lost something: who has the block now is another
+	 * story. */
+	wait_for_holders(j, after);
+	take_repair(j->in, after);
 	return 0;
 }
 
-int repair_start(struct journey *j)
+static void begin(struct repair_batch *batch, struct journey *j)
 {
-	struct flow *f = j->flow;
-	struct job job = { .journey = j };
-	int r;
-
-	wait_cancel(j);
-	if (j->in->repair.wish == REPAIR_NONE)
-		return leave(j);
-	if (f->parts.config->dry_run) {
-		flow_tell(j, "repair.planned", SEVERITY_INFO, "dry-run");
-		return leave(j);
-	}
-
 	/* What a cut off repair is resumed for, or tried again for, was planned and told before. */
 	if (j->in->state != INCIDENT_REPAIRING && !j->retry.runs) {
 		set_reason(j->in, "planned", NULL, NULL);
@@ -321,59 +273,176 @@ int repair_start(struct journey *j)
 	}
 	set_reason(j->in, "running", NULL, NULL);
 	j->in->state = INCIDENT_REPAIRING;
-	flow_save(f, j->in);
-
-	flow_view(f, &job.view);
-	r = worker_start(f->parts.event, &repair_ops, &job, j, &j->worker);
-	if (r < 0)
-		return r;
 	j->busy = true;
-	f->repairing = j;
-	return 0;
+	batch->current = j;
+	flow_save(j->flow, j->in);
 }
 
-static void on_plan(struct worker *w, struct json_object *message, bool wants_reply, void *userdata)
+static bool can_begin(const struct journey *j)
 {
-	struct journey *j = userdata;
-	struct json_object *plan;
+	return !j->busy && j->stage == STAGE_REPAIR && !j->in->owners_searching;
+}
 
-	if (j->on_planned && json_object_object_get_ex(message, "plan", &plan)) {
-		flow_planned done = TAKE(j->on_planned);
+static bool is_old(const struct repair_batch *batch)
+{
+	return monotonic_usec(batch->flow) - batch->heard_usec > BATCH_USEC ||
+	       batch->flow->parts.config->fingerprint != batch->fingerprint;
+}
 
-		done(plan, 0, NULL, TAKE(j->order_userdata));
+/* Of those that the worker has, the next which is here as it is there. False: there is none. */
+static bool begin_next(struct repair_batch *batch, size_t *ret)
+{
+	while (batch->n_begun < batch->n && !is_old(batch)) {
+		const struct given *given = &batch->given[batch->n_begun];
+		struct journey *j = journey_find(batch->flow, given->number);
+
+		*ret = batch->n_begun++;
+		if (j && can_begin(j) && j->in->updated_usec == given->updated_usec) {
+			begin(batch, j);
+			return true;
+		}
 	}
+	return false;
 }
 
-static void on_preview_done(struct worker *w, int r, void *userdata)
+static int answer_next(struct repair_batch *batch, struct worker *w)
 {
-	struct journey *j = userdata;
-	flow_planned done = TAKE(j->on_planned);
+	_cleanup_(json_object_putp) struct json_object *answer = json_object_new_object();
+	size_t next;
 
-	j->worker = worker_free(w);
-	j->busy = false;
-	journey_go_on(j, j->stage);
-	if (done)
-		done(NULL, r < 0 ? r : -EIO, "worker", TAKE(j->order_userdata));
-	flow_rescan(j->flow);
+	if (!answer)
+		return -ENOMEM;
+	if (begin_next(batch, &next))
+		json_object_object_add(answer, "next", json_object_new_uint64(next));
+	return worker_reply(w, answer);
 }
 
-static const struct worker_ops preview_ops = {
-	.name = "hwp-plan",
-	.run = run_preview,
-	.on_message = on_plan,
-	.on_done = on_preview_done,
-	.timeout_usec = PREVIEW_TIMEOUT_USEC,
-};
-
-int preview_start(struct journey *j)
+static void on_message(struct worker *w, struct json_object *message, bool wants_reply,
+		       void *userdata)
 {
-	struct job job = { .journey = j };
+	struct repair_batch *batch = userdata;
+	struct journey *j = batch->current;
+	struct json_object *incident;
 	int r;
 
-	flow_view(j->flow, &job.view);
-	r = worker_start(j->flow->parts.event, &preview_ops, &job, j, &j->worker);
+	if (!j)
+		return;
+	if (!batch->heard_usec)
+		batch->heard_usec = monotonic_usec(batch->flow);
+	if (json_object_object_get_ex(message, "incident", &incident)) {
+		batch->current = NULL;
+		finish(j, take_outcome(j, incident));
+		r = answer_next(batch, w);
+	} else {
+		r = journal_serve(batch->flow->parts.ledger, w, j->in->number, message);
+	}
 	if (r < 0)
+		log_warn(r, "Cannot answer the repair of incident %" PRIu64 ", it stops",
+			 j->in->number);
+}
+
+static void batch_free(struct repair_batch *batch)
+{
+	worker_free(batch->worker);
+	free(batch);
+}
+
+static void on_done(struct worker *w, int r, void *userdata)
+{
+	struct repair_batch *batch = userdata;
+	struct flow *f = batch->flow;
+
+	f->repairing = NULL;
+	if (batch->current)
+		finish(batch->current, r < 0 ? r : -EPROTO);
+	batch_free(batch);
+
+	/* The list decides: no longer bad is the end of the journey, see end_gone(). */
+	flow_rescan(f);
+}
+
+static const struct worker_ops ops = {
+	.name = "hwp-repair",
+	.run = run,
+	.on_message = on_message,
+	.on_done = on_done,
+	.timeout_usec = REPAIR_TIMEOUT_USEC,
+};
+
+/* False: it is over without one. */
+static bool is_wanted(struct journey *j)
+{
+	wait_cancel(j);
+	if (j->in->repair.wish == REPAIR_NONE)
+		return false;
+	if (j->flow->parts.config->dry_run)
+		flow_tell(j, "repair.planned", SEVERITY_INFO, "dry-run");
+	return !j->flow->parts.config->dry_run;
+}
+
+static int start(struct flow *f, struct journey **waiting, size_t n)
+{
+	struct repair_batch *batch = calloc(1, sizeof(*batch));
+	int r;
+
+	if (!batch)
+		return -ENOMEM;
+	*batch = (struct repair_batch){
+		.flow = f,
+		.n = n,
+		.n_begun = 1,
+		.fingerprint = f->parts.config->fingerprint,
+	};
+	flow_view(f, &batch->view);
+	begin(batch, waiting[0]);
+	for (size_t i = 0; i < n; i++) {
+		batch->incidents[i] = waiting[i]->in;
+		batch->given[i] = (struct given){ waiting[i]->in->number,
+						  waiting[i]->in->updated_usec };
+	}
+	r = worker_start(f->parts.event, &ops, batch, batch, &batch->worker);
+	if (r < 0) {
+		waiting[0]->busy = false;
+		batch_free(batch);
 		return r;
-	j->busy = true;
+	}
+	f->repairing = batch;
 	return 0;
+}
+
+void repair_pump(struct flow *f)
+{
+	struct journey *waiting[MAX_BATCH];
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < f->n_journeys; i++) {
+		struct journey *j = f->journeys[i];
+
+		if (!can_begin(j))
+			continue;
+		if (!is_wanted(j))
+			journey_rest(j);
+		else if (n < MAX_BATCH)
+			waiting[n++] = j;
+	}
+	if (n && !f->repairing)
+		r = start(f, waiting, n);
+	if (r >= 0)
+		return;
+	log_err(r, "Cannot repair incident %" PRIu64 " and %zu more, leaving them as they are",
+		waiting[0]->in->number, n - 1);
+	for (size_t i = 0; i < n; i++)
+		journey_rest(waiting[i]);
+}
+
+bool repair_runs(const struct journey *j)
+{
+	return j->flow->repairing && j->flow->repairing->current == j;
+}
+
+void repair_cancel(struct flow *f)
+{
+	if (f->repairing)
+		batch_free(TAKE(f->repairing));
 }

@@ -71,14 +71,6 @@ static unsigned max_tries(const struct incident *in)
 	return 0;
 }
 
-static uint64_t monotonic_usec(struct flow *f)
-{
-	uint64_t now = 0;
-
-	sd_event_now(f->parts.event, CLOCK_MONOTONIC, &now);
-	return now;
-}
-
 /* ---- the timer ---- */
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata);

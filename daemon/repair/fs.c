@@ -161,14 +161,19 @@ int repair_fs_find(struct repair_fs *fs, const struct address_map *map, struct r
 	return (phys.start_bytes - fs->phys_of_fs) % PAGE_BYTES ? -EXDEV : 0;
 }
 
+void repair_fs_leave_store(struct repair_fs *fs)
+{
+	if (fs->store_fd < 0)
+		return;
+	close(TAKE_FD(fs->store_fd));
+	store_remove_if_empty(fs->root_fd);
+}
+
 void repair_fs_close(struct repair_fs *fs)
 {
 	if (fs->bdev_fd >= 0)
 		close(fs->bdev_fd);
-	if (fs->store_fd >= 0) {
-		close(fs->store_fd);
-		store_remove_if_empty(fs->root_fd);
-	}
+	repair_fs_leave_store(fs);
 	if (fs->root_fd >= 0)
 		close(fs->root_fd);
 	free(fs->filesystem);

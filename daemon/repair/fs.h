@@ -35,6 +35,9 @@ int repair_fs_open(int proc_fd, dev_t dev, struct repair_fs *ret);
 int repair_fs_find(struct repair_fs *fs, const struct address_map *map, struct range phys);
 void repair_fs_close(struct repair_fs *fs);
 
+/* Of the store, where it was opened, nothing stays behind that is not needed. */
+void repair_fs_leave_store(struct repair_fs *fs);
+
 /* Do its files share extents? 1, 0, or negative errno. */
 int repair_fs_can_share(const struct repair_fs *fs);
 

@@ -23,7 +23,6 @@
 
 struct repair_journal {
 	struct worker_link *link;
-	uint64_t incident;
 	struct json_object *notes; /* for the next question, NULL: none */
 };
 

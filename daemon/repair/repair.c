@@ -52,15 +52,35 @@ static int find_device(const struct repair_job *job, struct incident *in)
 	return 0;
 }
 
+static int ask(const struct repair_job *job, struct incident **incidents, size_t n)
+{
+	int r = owners_find(incidents, n, &job->how);
+
+	return r < 0 ? r : holders_find(job->proc_fd, incidents, n);
+}
+
 int repair_ask_anew(const struct repair_job *job, struct incident *in)
 {
-	int r;
+	int r = find_device(job, in);
 
-	r = find_device(job, in);
-	if (r >= 0)
-		r = owners_find(&in, 1, &job->how);
+	return r < 0 ? r : ask(job, &in, 1);
+}
 
-	return r < 0 ? r : holders_find(job->proc_fd, &in, 1);
+/* Of all whose device is there. False: each has to ask for itself. */
+static bool ask_for_all(const struct repair_job *job, struct incident **incidents, size_t n)
+{
+	_cleanup_(freep) struct incident **here = calloc(n, sizeof(struct incident *));
+	size_t n_here = 0;
+
+	for (size_t i = 0; here && i < n; i++) {
+		int r = find_device(job, incidents[i]);
+
+		if (r >= 0)
+			here[n_here++] = incidents[i];
+		else if (r != -ENODEV)
+			return false;
+	}
+	return here && ask(job, here, n_here) >= 0;
 }
 
 static int set_outcome(struct incident *in, const char *state, const char *reason,
@@ -450,44 +470,71 @@ static int end_plan(const struct repair_job *job, const struct incident *in, int
 	return outcome ? journal_outcome(job->journal, intent, 0, outcome) : -ENOMEM;
 }
 
-static int run_round(const struct repair_job *job, struct incident *in)
+/* What stays from one incident to the next. */
+struct session {
+	struct repair_fs fs; /* the last one that was worked on */
+	struct sharing sharing;
+};
+
+/* asked: owners and holders are known, right now. */
+static int run_round(const struct repair_job *job, struct session *s, struct incident *in,
+		     bool asked)
 {
-	struct repair_fs fs = { .root_fd = -1, .store_fd = -1, .bdev_fd = -1 };
-	struct sharing sharing = { .proc_fd = job->proc_fd };
 	int64_t intent = 0;
 	struct plan plan;
 	int r;
 
 	start_over(in);
-	r = repair_ask_anew(job, in);
+	r = asked ? find_device(job, in) : repair_ask_anew(job, in);
 	if (r == -ENODEV)
 		return set_outcome(in, "waiting", "no-device", "the device of the page is away");
 	if (r >= 0)
 		r = policy_says_less(job, in);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = plan_make(in, in->repair.wish, repair_can_share, &sharing, &plan);
+	r = plan_make(in, in->repair.wish, repair_can_share, &s->sharing, &plan);
 	if (r >= 0)
 		r = begin_plan(job, &plan, &intent);
 	for (size_t i = 0, n; r >= 0 && i < plan.n_pages; i += n) {
 		n = count_to_block_end(&plan, i);
-		r = run_batch(job, in, &plan.pages[i], n, &fs);
+		r = run_batch(job, in, &plan.pages[i], n, &s->fs);
 	}
-	repair_fs_close(&fs);
 	plan_done(&plan);
 	return r < 0 ? r : end_plan(job, in, intent);
 }
 
-int repair_run(const struct repair_job *job, struct incident *in)
+static int run_incident(const struct repair_job *job, struct session *s, struct incident *in,
+			bool asked)
 {
 	int r = 0, flushed;
 
 	for (unsigned round = 0; round < MAX_ROUNDS; round++) {
-		r = run_round(job, in);
+		r = run_round(job, s, in, asked && round == 0);
 		if (r < 0 || !in->repair.reason || strcmp(in->repair.reason, "moved"))
 			break;
 	}
+	repair_fs_leave_store(&s->fs);
 	/* Also where it stopped: what came of its steps is known here alone. */
 	flushed = journal_flush(job->journal);
 	return r < 0 ? r : flushed;
+}
+
+int repair_run(const struct repair_job *job, struct incident **incidents, size_t n,
+	       repair_next next, void *userdata)
+{
+	struct session s = {
+		.fs = { .root_fd = -1, .store_fd = -1, .bdev_fd = -1 },
+		.sharing = { .proc_fd = job->proc_fd },
+	};
+	bool asked = ask_for_all(job, incidents, n);
+	size_t i = 0;
+	int r;
+
+	do {
+		r = run_incident(job, &s, incidents[i], asked);
+		if (r >= 0)
+			r = next(incidents[i], &i, userdata);
+	} while (r > 0 && i < n);
+	repair_fs_close(&s.fs);
+	return r < 0 ? r : 0;
 }

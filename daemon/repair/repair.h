@@ -33,12 +33,18 @@ struct repair_job {
 	struct scan_how how; /* to search for owners */
 };
 
+/* `done` has its outcome. 1: *ret, an index, is to be the next; 0: enough; negative errno: stop. */
+typedef int (*repair_next)(struct incident *done, size_t *ret, void *userdata);
+
 /*
- * Repair as in->repair.wish allows. in->owners and in->holders are asked for anew. Sets in->repair:
- * state "done", "waiting" or "failed" with reason, bytes and losses. 0 when the outcome is known
- * and recorded, whatever it is; negative errno when it is not (the daemon is gone, out of memory).
+ * Repair the first, and then those that `next` says, each as its in->repair.wish allows. in->owners
+ * and in->holders are asked for anew, of all n at once before the first: `next` must end it when
+ * that is too long ago. Sets in->repair: state "done", "waiting" or "failed" with reason, bytes and
+ * losses. 0 when the outcome is known and recorded, whatever it is; negative errno when it is not
+ * (the daemon is gone, out of memory).
  */
-int repair_run(const struct repair_job *job, struct incident *in);
+int repair_run(const struct repair_job *job, struct incident **incidents, size_t n,
+	       repair_next next, void *userdata);
 
 /*
  * What repair_run() would do now, touching nothing:

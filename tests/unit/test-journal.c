@@ -63,7 +63,7 @@ static int put_incident(struct ledger *ledger)
 
 static int steps_and_salvage(struct worker_link *link, void *job)
 {
-	struct repair_journal j = { link, 7, NULL };
+	struct repair_journal j = { .link = link };
 	struct salvaged_page page = { 0x1000, PAGE_BYTES, 0x04, 0x20, { 0 } }, back;
 	_cleanup_(json_object_putp) struct json_object *detail =
 		record_pages((struct range){ 0x1000, PAGE_BYTES });
@@ -98,7 +98,7 @@ TEST(steps_and_saved_bytes_come_back_as_they_went)
 
 static int lost_page(struct worker_link *link, void *job)
 {
-	struct repair_journal j = { link, 7, NULL };
+	struct repair_journal j = { .link = link };
 	struct salvaged_page page = { 0x2000, PAGE_BYTES, 0xff, 0, { 0 } }, back;
 
 	HOLDS(journal_put_salvage(&j, &page, 1) == 0);
@@ -121,7 +121,7 @@ TEST(a_page_of_which_nothing_was_saved_comes_back_as_well)
 /* The second outcome of one step is refused, and so is all that comes with it. */
 static int notes_and_intent(struct worker_link *link, void *job)
 {
-	struct repair_journal j = { link, 7, NULL };
+	struct repair_journal j = { .link = link };
 	_cleanup_(json_object_putp) struct json_object *detail =
 		record_pages((struct range){ 0x1000, PAGE_BYTES });
 	_cleanup_(json_object_putp) struct json_object *history = NULL;
@@ -190,7 +190,7 @@ static int put_swap(struct repair_journal *j, const struct target *t,
 /* Three pages of a file that ends in the third: the swap was done for the first two. */
 static int several_pages(struct worker_link *link, void *job)
 {
-	struct repair_journal j = { link, 7, NULL };
+	struct repair_journal j = { .link = link };
 	struct owner owner = { .kind = OWNER_FILE_DATA, .inode = 131, .mountpoint = "/mnt" };
 	struct target all = { &owner, -1, 8192, 3, 2 * PAGE_BYTES + 100, true },
 		      last = { &owner, -1, 8192 + 2 * PAGE_BYTES, 1, 100, true };
@@ -234,7 +234,7 @@ TEST(of_a_swap_of_several_pages_each_is_told_its_part)
 
 static int is_refused(struct worker_link *link, void *job)
 {
-	struct repair_journal j = { link, 7, NULL };
+	struct repair_journal j = { .link = link };
 	struct salvaged_page page = { 0 };
 	int64_t intent;
 
