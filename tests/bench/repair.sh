@@ -95,6 +95,9 @@ step_rows() {
 
 start_daemon '[Rule all]' 'Repair=zero'
 mark_events
+# Before anything is moved: later there are holes where the other was.
+new_file scattered $((4 * N_SCATTERED))
+start_scattered=$start
 new_file contiguous "$N"
 poison_pages "$N" 1 ""
 scrub
@@ -103,7 +106,7 @@ step_rows
 jq -Mc '{ benchmark: "repair", claim: "pages mended in a second, one range", value: .pages_per_sec,
 	at_least: 1000, met: (.pages_per_sec >= 1000) }' "$HWP/row"
 mark_events
-new_file scattered $((4 * N_SCATTERED))
+start=$start_scattered
 poison_pages $N_SCATTERED 4 ""
 scrub
 rate "hwpoisond, scattered" $N_SCATTERED
