@@ -163,11 +163,22 @@ int remap_begin(struct remap *m)
 
 /* ---- the protocol ---- */
 
+/* Whether owners may share one spare hangs on who maps them: see may_share_spare(). Others who come
+ * lose nothing, whatever they store goes to another block than the one that is pinned. */
+static int stop_writers(struct remap *m)
+{
+	int r = writers_stop(m->job, m->in, &m->writers, m->result);
+
+	if (r != 0 || m->n_targets == 1)
+		return r;
+	return writers_look_again(m->job, m->in, m->result);
+}
+
 static int swap_all(struct remap *m)
 {
 	int r;
 
-	r = writers_stop(m->job, m->in, &m->writers, m->result);
+	r = stop_writers(m);
 	if (r != 0)
 		return r;
 	r = remap_pin(m);

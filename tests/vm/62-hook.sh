@@ -200,6 +200,27 @@ check_equal "all of the page comes from the replica" "0 4096 0" \
 check "and the file is what it was" intact $MNT/cold cold
 let_go mapper
 
+# --- while it runs, somebody comes to map one of two files that have the block: two mapped files on
+# one block are what 6.1 can't keep apart
+
+hook slow <<< 'touch /run/slow; until [ -e /run/mapped ]; do sleep 0.1; done'
+use slow
+make_file $MNT/pair 64K
+keep $MNT/pair pair
+cp --reflink=always $MNT/pair $MNT/twin
+sync -f $MNT
+mark_events
+poison "$(phys_of $MNT/pair 16384)" 512 notify
+check "the hook runs" wait_until 60 test -e /run/slow
+hold mapper sleep --write --no-touch --offset 16384 $MNT/twin
+touch /run/mapped
+event=$(wait_event '.type == "io.hwpoisond.repair.done"' 60)
+check "each has a block of its own" test "$(phys_of $MNT/pair 16384)" != "$(phys_of $MNT/twin 16384)"
+check "with the same in it" lost $MNT/pair pair 16384 512
+check "in both" lost $MNT/twin pair 16384 512
+check "who maps it lives" holds mapper
+let_go mapper
+
 # --- a repair that waits for what nothing tells before: all that is free is bad. What the hook gave
 # then is not forgotten
 
