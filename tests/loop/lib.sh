@@ -9,8 +9,9 @@
 #	check "the claim" COMMAND...
 #	done_checks
 #
-# Disks, mounts and processes made here are gone when the script ends, however it ends. Sectors have
-# 512 bytes.
+# Disks, mounts and processes made here are gone when the script ends, however it ends. What is
+# mounted is seen by no other script: some make mount namespaces, in which all of it would be seen
+# once more. Sectors have 512 bytes.
 
 export LC_ALL=C.UTF-8
 PATH=$PATH:/usr/sbin:/sbin
@@ -25,6 +26,11 @@ skip() {
 
 [ "$(id -u)" = 0 ] || skip "needs root, for loop devices and mounts"
 [ -x "$OWNERS_OF" ] || skip "owners-of is not built"
+if [ -z "${LOOP_MOUNTS-}" ]; then
+	# Its own, and shared with the namespaces that it makes itself.
+	LOOP_MOUNTS=own exec unshare --mount --propagation private \
+		sh -c 'mount --make-rshared / && exec bash "$@"' sh "$0" "$@"
+fi
 losetup -f >/dev/null 2>&1 || skip "there is no loop device to use"
 work=$(mktemp -d /tmp/hwpoisond-loop-XXXXXX) || exit 99
 
