@@ -238,6 +238,8 @@ void retry_done(struct journey *j);
 
 /* The repair ended, well or not: answer who ordered it, or begin what was ordered meanwhile. */
 void order_repair_ended(struct journey *j);
+/* If there was an order, that is what came of it: as flow_repaired. */
+void order_answer(struct journey *j, int r, const char *reason, const char *detail);
 
 /* If the repair waits for holders, go on when one of those that `in` names ends. */
 void wait_for_holders(struct journey *j, const struct incident *in);

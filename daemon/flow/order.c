@@ -109,22 +109,26 @@ static void begin_waiting(struct journey *j)
 		done(NULL, r, "worker", TAKE(j->order_userdata));
 }
 
+void order_answer(struct journey *j, int r, const char *reason, const char *detail)
+{
+	flow_repaired done = TAKE(j->on_repaired);
+
+	if (done)
+		done(j->in, r, reason, detail, TAKE(j->order_userdata));
+}
+
 void order_repair_ended(struct journey *j)
 {
 	const struct repair *repair = &j->in->repair;
 	bool waits = j->order_waits && (j->on_repaired || j->on_planned);
 	bool repaired = !strcmp(repair->state, "done");
-	flow_repaired done;
 
 	j->order_waits = false;
 	if (waits && (j->on_planned || !repaired)) {
 		begin_waiting(j);
 		return;
 	}
-	done = TAKE(j->on_repaired);
-	if (done)
-		done(j->in, repaired ? 0 : -EIO, repair->reason, repair->detail,
-		     TAKE(j->order_userdata));
+	order_answer(j, repaired ? 0 : -EIO, repair->reason, repair->detail);
 }
 
 void flow_forget_order(struct flow *f, void *userdata)

@@ -410,22 +410,36 @@ static int start(struct flow *f, struct journey **waiting, size_t n)
 	return 0;
 }
 
-void repair_pump(struct flow *f)
+static void leave(struct journey *j, int r, const char *reason, const char *detail)
 {
-	struct journey *waiting[MAX_BATCH];
-	size_t n = 0;
-	int r = 0;
+	journey_rest(j);
+	order_answer(j, r, reason, detail);
+}
 
+/* Those that were ordered, or the others. Returns how many there are with these. */
+static size_t collect(struct flow *f, bool ordered, struct journey **waiting, size_t n)
+{
 	for (size_t i = 0; i < f->n_journeys; i++) {
 		struct journey *j = f->journeys[i];
 
-		if (!can_begin(j))
+		if (!can_begin(j) || ordered != !!j->on_repaired)
 			continue;
 		if (!is_wanted(j))
-			journey_rest(j);
+			leave(j, -EPERM, "dry-run", "DryRun=yes is in force, nothing is repaired");
 		else if (n < MAX_BATCH)
 			waiting[n++] = j;
 	}
+	return n;
+}
+
+void repair_pump(struct flow *f)
+{
+	struct journey *waiting[MAX_BATCH];
+	size_t n;
+	int r = 0;
+
+	n = collect(f, true, waiting, 0);
+	n = collect(f, false, waiting, n);
 	if (n && !f->repairing)
 		r = start(f, waiting, n);
 	if (r >= 0)
@@ -433,7 +447,7 @@ void repair_pump(struct flow *f)
 	log_err(r, "Cannot repair incident %" PRIu64 " and %zu more, leaving them as they are",
 		waiting[0]->in->number, n - 1);
 	for (size_t i = 0; i < n; i++)
-		journey_rest(waiting[i]);
+		leave(waiting[i], r, "worker", strerror(-r));
 }
 
 bool repair_runs(const struct journey *j)

@@ -87,9 +87,17 @@ keep $MNT/data data
 mkdir $MNT/held
 make_file $MNT/held/first 64K
 make_file $MNT/held/second 64K
-reload_daemon '[Rule held-up]' "Path=$MNT/held/*" 'Repair=zero' 'Hook=/run/hooks/holds-up' \
-	'HookTimeoutSec=200' '[Rule left]' "Path=$MNT/left" 'Repair=none' \
-	'[Rule all]' "Path=$MNT/data" 'Repair=zero'
+hold_up() {
+	rm -rf /run/begun.* /run/go.*
+	reload_daemon '[Rule held-up]' "Path=$MNT/held/*" 'Repair=zero' 'Hook=/run/hooks/holds-up' \
+		'HookTimeoutSec=200' '[Rule left]' "Path=$MNT/left" 'Repair=none' \
+		'[Rule all]' "Path=$MNT/data" 'Repair=zero'
+}
+incident_at() {
+	ctl list --json | jq --arg at "$(phys_of "$MNT/$1" "$2")" '.incidents[] | select(.phys_start == $at) | .incident'
+}
+
+hold_up
 mark_events
 poison "$(phys_of $MNT/held/first)" 512 notify
 check "the first is under way" wait_until 60 test -e /run/begun.1
@@ -101,24 +109,46 @@ are_resolved() {
 	[ "$(ctl list --json | jq '[.incidents[] | select(.state == "resolved")] | length')" -eq "$1" ]
 }
 check "seven wait for it" wait_until 60 are_resolved 7
+n_left=$(incident_at left 8192)
+ctl repair "$n_left" > "$HWP/ordered" 2>&1 &
+ordered=$!
+sleep 3
+mark_events
 touch /run/go.1
+check "what was ordered meanwhile is done" wait "$ordered"
+check_equal "before all others" "$n_left" "$(events '.type == "io.hwpoisond.repair.planned"' | head -n 1 | jq .incident)"
 check "the second is under way" wait_until 60 test -e /run/begun.2
 reload_daemon '[Rule all]' "Path=$MNT/data" 'Repair=none'
 touch /run/go.2
-check "it is repaired" wait_until 60 eval '[ "$(events ".type == \"io.hwpoisond.repair.done\"" | wc -l)" -ge 2 ]'
+check "it is repaired" wait_until 60 eval '[ "$(events ".type == \"io.hwpoisond.repair.done\"" | wc -l)" -ge 3 ]'
 sleep 3
-check_equal "no other is" 2 "$(events '.type == "io.hwpoisond.repair.done"' | wc -l)"
+check_equal "no other is" 3 "$(events '.type == "io.hwpoisond.repair.done"' | wc -l)"
 
 # --- the process is killed
 
-reload_daemon '[Rule all]' "Path=$MNT/data" 'Repair=zero'
-kill_worker() {
-	pkill -KILL -x hwp-repair
-}
-check "their repair begins, and is killed" wait_until 60 kill_worker
-check "all of them end" wait_until 120 none_open 2
+rm -rf /run/begun.* /run/go.*
+reload_daemon '[Rule all]' "Path=$MNT/data" 'Repair=zero' 'Hook=/run/hooks/holds-up' 'HookTimeoutSec=200'
+check "their repair begins" wait_until 60 test -e /run/begun.1
+check "and is killed" pkill -KILL -x hwp-repair
+touch /run/go.1 /run/go.2
+check "all of them end" wait_until 120 none_open 1
 # shellcheck disable=SC2046
 check "the file has lost those sectors and no others" lost $MNT/data data $(scattered 6 1)
-check_equal "the media of all of them are clean" 2 "$(media_list | wc -l)"
-check_equal "nobody was left without a file" 0 "$(events '.type == "io.hwpoisond.poison.gone" and .data.state != "repaired"' | wc -l)"
+check_equal "the media of all of them are clean" 1 "$(media_list | wc -l)"
+check_equal "one of them was cut off" worker "$(events '.type == "io.hwpoisond.repair.failed"' | jq -r .data.reason)"
+check_equal "each was repaired" 0 "$(events '.type == "io.hwpoisond.poison.gone" and .data.state != "repaired"' | wc -l)"
+
+# --- an order that a dry run overtakes is answered
+
+hold_up
+poison "$(phys_of $MNT/held/first 8192)" 512 notify
+wait_until 60 test -e /run/begun.1 || die "a repair is held up"
+ctl repair "$(incident_at stays 8192)" > "$HWP/ordered" 2>&1 &
+ordered=$!
+sleep 3
+reload_daemon '[Daemon]' 'DryRun=yes' '[Rule all]' "Path=$MNT/data" 'Repair=zero'
+check "what was ordered comes to an end" wait_until 10 eval "! kill -0 $ordered"
+check "which is told" grep -q 'DryRun=yes is in force, nothing is repaired' "$HWP/ordered"
+touch /run/go.1
+stop_daemon
 done_checks
